@@ -1,0 +1,1 @@
+import {placeholder_contract} from '#contract'; console.log(placeholder_contract);

@@ -1,0 +1,1 @@
+export const placeholder_read_models = 1;
