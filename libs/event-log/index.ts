@@ -1,1 +1,1 @@
-export const placeholder_event_log = 1;
+export * from './log.js';

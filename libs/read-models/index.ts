@@ -1,1 +1,1 @@
-export const placeholder_read_models = 1;
+export {};
