@@ -3,6 +3,7 @@
  * its entry here, its rule in `libs/domain`, and the rule's spec.
  */
 import { z } from 'zod';
+import type { Refusal } from './protocol.js';
 import {
   content,
   description,
@@ -158,3 +159,16 @@ export interface CommandResult {
   /** The room it concerned, if any. */
   readonly roomId?: string;
 }
+
+/** How a handler answers an edge: a refusal is an answer, not an error of the transport. */
+export type CommandReply = { readonly ok: CommandResult } | { readonly refused: Refusal };
+
+/** A request that `projection` answers after its commit: the greatest mark wins. */
+export const markRequest = z.object({
+  userId,
+  roomId,
+  messageId: messageIdText,
+  kind: z.enum(['read', 'delivered']),
+});
+export type MarkRequest = z.output<typeof markRequest>;
+export type MarkReply = { readonly ok: { readonly ordinal: number } } | { readonly refused: Refusal };

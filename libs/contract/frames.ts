@@ -1,8 +1,7 @@
 /** Frames of `parley.v1`, both ways: one JSON object each, `op` names it. */
 import { z } from 'zod';
-import { ECHO_MODES, STATE_FRAME_TYPES, TIMELINE_FRAME_TYPES } from './protocol.js';
+import { ECHO_MODES, LIMITS, STATE_FRAME_TYPES, TIMELINE_FRAME_TYPES } from './protocol.js';
 import { idempotencyKey, messageIdText, roomId, userId } from './schemas.js';
-import { LIMITS } from './protocol.js';
 
 /** A client's number or name for a request, given back in the answer. */
 const requestId = z.union([z.string().max(LIMITS.idCharacters), z.number()]);
@@ -28,13 +27,6 @@ export const clientFrame = z.discriminatedUnion('op', [
 export type ClientFrame = z.output<typeof clientFrame>;
 
 const seq = z.int().min(0);
-const memberInRoom = z.object({
-  userId,
-  standing: z.string(),
-  role: z.string(),
-  muted: z.boolean(),
-  banned: z.boolean(),
-});
 
 /** A room in `welcome`: what a client must know to read the events that follow. */
 export const welcomeRoom = z.object({
@@ -102,6 +94,3 @@ export const serverFrame = z.discriminatedUnion('op', [
 ]);
 export type ServerFrame = z.output<typeof serverFrame>;
 export type ServerFrameOf<T extends ServerFrame['op']> = Extract<ServerFrame, { op: T }>;
-
-/** `data` of `member.*` frames. */
-export type MemberFrameData = z.output<typeof memberInRoom>;

@@ -1,6 +1,7 @@
 export * from './protocol.js';
 export * from './subjects.js';
 export * from './ids.js';
+export * from './keys.js';
 export * from './events.js';
 export * from './commands.js';
 export * from './frames.js';

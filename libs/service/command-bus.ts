@@ -1,0 +1,76 @@
+/**
+ * How an edge (HTTP, socket, gRPC) hands a command on: request/reply in the packet format of Nest's NATS transport. A
+ * command without a key gets one here, so that an edge can repeat it when the answer is lost: the log takes it once.
+ */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type NatsConnection, NoRespondersError, RequestError, TimeoutError } from '@nats-io/transport-node';
+import {
+  type Actor,
+  type CommandName,
+  type CommandReply,
+  type CommandResult,
+  COMMANDS,
+  commandSubject,
+  DomainError,
+  newKey,
+} from '#contract';
+
+/** One attempt's wait for an answer; a broken broker elects a leader within 4 to 8 s. */
+const ATTEMPT_MS = 5_000;
+/** A command that nobody answered for so long is `unavailable`; its caller may repeat it with the same key. */
+const GIVE_UP_MS = 15_000;
+const RETRY_WAIT_MS = 50;
+const RETRY_WAIT_MAX_MS = 1_000;
+
+export class CommandBus {
+  constructor(private readonly nats: NatsConnection) {}
+
+  /**
+   * Runs a command and answers with its place in the log.
+   * @param key the client's idempotency key, if it gave one
+   * @throws DomainError what the handler refused, or `unavailable` (temporary) when none answered
+   */
+  async run(name: CommandName, actor: Actor, body: unknown, key?: string): Promise<CommandResult> {
+    const subject = commandSubject(COMMANDS[name].service, name);
+    const data = { actor, body, key: key ?? newKey(Date.now(), randomBytes(10)) };
+    const reply = (await this.request(subject, data)) as CommandReply;
+    if ('ok' in reply) return reply.ok;
+    const { code, detail, retryMs } = reply.refused;
+    throw new DomainError(code, detail, retryMs === undefined ? {} : { retryMs });
+  }
+
+  /**
+   * One request to a Nest handler, repeated while nobody answers.
+   * @throws DomainError `unavailable`, or `internal` when the handler crashed
+   */
+  async request(subject: string, data: unknown): Promise<unknown> {
+    const packet = JSON.stringify({ pattern: subject, data, id: randomUUID() });
+    const giveUpAt = performance.now() + GIVE_UP_MS;
+    for (let waitMs = RETRY_WAIT_MS; ; waitMs = Math.min(2 * waitMs, RETRY_WAIT_MAX_MS)) {
+      const answer = await this.attempt(subject, packet);
+      if (answer !== undefined) return answer.response;
+      if (performance.now() + waitMs >= giveUpAt) throw new DomainError('unavailable');
+      await delay(waitMs);
+    }
+  }
+
+  private async attempt(subject: string, packet: string): Promise<{ response: unknown } | undefined> {
+    try {
+      const message = await this.nats.request(subject, packet, { timeout: ATTEMPT_MS });
+      const answer = message.json<{ response?: unknown; err?: unknown }>();
+      if (answer.err !== undefined) throw new DomainError('internal', undefined, { cause: answer.err });
+      return { response: answer.response };
+    } catch (error) {
+      if (nobodyAnswered(error)) return undefined;
+      if (error instanceof DomainError) throw error;
+      throw new DomainError('unavailable', undefined, { cause: error });
+    }
+  }
+}
+
+/** Nobody listens, or the answer did not come: the request may be made again, because every command has a key. */
+function nobodyAnswered(error: unknown): boolean {
+  if (error instanceof TimeoutError || error instanceof NoRespondersError) return true;
+  return error instanceof RequestError && nobodyAnswered(error.cause);
+}

@@ -1,0 +1,94 @@
+/**
+ * Who is calling: verifies a token against the deployment's one source of identity. The algorithm belongs to the key, never
+ * to the token: each source names the algorithms it takes, and `exp` is required.
+ */
+import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
+import { type Actor, DomainError, fields } from '#contract';
+import type { Config } from './config.js';
+
+/** Shared clocks drift; a token this little past its end is still taken. */
+const CLOCK_TOLERANCE_S = 5;
+const OWN_ISSUER = 'parley';
+const EXTERNAL_ALGORITHMS = ['EdDSA', 'ES256', 'ES384', 'RS256', 'PS256'];
+
+export interface Identity extends Actor {
+  /** The refresh-token family a Parley session belongs to; absent for foreign tokens. */
+  readonly sessionId: string | undefined;
+  readonly expiresAtMs: number;
+}
+
+export interface TokenVerifier {
+  /** @throws DomainError `unauthenticated` or `token_expired` */
+  verify(token: string): Promise<Identity>;
+}
+
+/** Claims and audience of Parley's own tokens, for the part that signs them. */
+export const OWN_TOKENS = { issuer: OWN_ISSUER, algorithm: 'EdDSA' } as const;
+
+/**
+ * The verifier of a deployment.
+ * @param ownKeys resolves Parley's own public keys by `kid`; needed where accounts are on
+ */
+export function createTokenVerifier(config: Config, ownKeys: JWTVerifyGetKey): TokenVerifier {
+  const secret = config.jwtSecret === undefined ? undefined : new TextEncoder().encode(config.jwtSecret);
+  const remote = config.jwksUrl === undefined ? undefined : createRemoteJWKSet(new URL(config.jwksUrl));
+  return {
+    async verify(token) {
+      if (remote !== undefined) return check(() => jwtVerify(token, remote, options(EXTERNAL_ALGORITHMS)));
+      if (config.identity === 'accounts') return check(() => jwtVerify(token, ownKeys, ownOptions()));
+      if (secret !== undefined && (config.identity === 'secret' || !carriesKeyId(token)))
+        return check(() => jwtVerify(token, secret, options(['HS256'])));
+      return check(() => jwtVerify(token, ownKeys, ownOptions()));
+    },
+  };
+}
+
+const options = (algorithms: string[]) => ({
+  algorithms,
+  requiredClaims: ['exp'],
+  clockTolerance: CLOCK_TOLERANCE_S,
+});
+const ownOptions = () => ({ ...options([OWN_TOKENS.algorithm]), issuer: OWN_ISSUER });
+
+/** In demo mode two sources stand side by side: ours sign with a key id, a shared secret has none. Only the key is chosen by it. */
+function carriesKeyId(token: string): boolean {
+  try {
+    const header: unknown = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString());
+    return typeof header === 'object' && header !== null && 'kid' in header;
+  } catch {
+    return false;
+  }
+}
+
+async function check(verify: () => Promise<{ payload: JWTPayload }>): Promise<Identity> {
+  try {
+    return identityOf((await verify()).payload);
+  } catch (error) {
+    if (error instanceof errors.JWTExpired) throw new DomainError('token_expired', undefined, { cause: error });
+    if (error instanceof errors.JWKSTimeout) throw new DomainError('unavailable', undefined, { cause: error });
+    throw new DomainError('unauthenticated', undefined, { cause: error });
+  }
+}
+
+function identityOf(payload: JWTPayload): Identity {
+  const id = payload['id'] ?? payload.sub;
+  const claimed = fields.userId.parse(typeof id === 'number' ? String(id) : id);
+  const username = payload['username'] ?? payload['name'];
+  return {
+    userId: claimed,
+    ...(typeof username === 'string' ? { username } : {}),
+    sessionId: typeof payload['sid'] === 'string' ? payload['sid'] : undefined,
+    expiresAtMs: Number(payload.exp) * 1000,
+  };
+}
+
+/**
+ * The token of an `Authorization` header.
+ * @throws DomainError `unauthenticated` with the contract's texts
+ */
+export function bearerToken(header: string | undefined): string {
+  if (header === undefined || header === '') throw new DomainError('unauthenticated', 'missing authorization header');
+  const match = /^Bearer +([^\s]+)$/i.exec(header);
+  if (!match?.[1]) throw new DomainError('unauthenticated', 'invalid authorization header format');
+  return match[1];
+}
