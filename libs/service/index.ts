@@ -5,3 +5,5 @@ export { bearerToken, createTokenVerifier, type Identity, OWN_TOKENS, type Token
 export { connectNats } from './nats.js';
 export { createLogger, type Running, runService } from './process.js';
 export { RateLimit } from './rate-limits.js';
+export { ResourcesModule } from './resources.module.js';
+export { COMMAND_BUS, CONFIG, DATABASE, EVENT_LOG, HEALTH, NATS } from './tokens.js';
