@@ -1,0 +1,142 @@
+import { join } from 'node:path';
+import { get } from './http-get.js';
+import { startNatsServer, type NatsServer } from './nats-server.js';
+import { freePort } from './ports.js';
+import { startRelay, type Relay } from './relay.js';
+import { waitUntil } from './wait-until.js';
+
+export interface NatsCluster {
+  /** Comma-separated, as NATS_URL takes it. */
+  readonly url: string;
+  readonly nodes: readonly NatsServer[];
+  /** Cuts all routes between two nodes (their indexes); needs `cuttable`. Each still reaches the others. */
+  cut(one: number, other: number): void;
+  heal(one: number, other: number): void;
+  /** Resolves with the node that leads the meta group, once one does and every running node agrees. */
+  leader(): Promise<NatsServer>;
+  /** Resolves once every node is up, in touch with the leader, and has caught up with its streams. */
+  healthy(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface NatsClusterOptions {
+  /** A folder for each node is made in it, and a log beside it. */
+  dir: string;
+  size?: 3;
+  sync?: string;
+  configExtra?: string;
+  /** Puts a relay into every route, so that it can be cut. */
+  cuttable?: boolean;
+}
+
+const LEADER_WITHIN_MS = 60_000;
+
+/** Three servers in one cluster on fixed ports, so that each can be killed and started again; resolves when all are healthy. */
+export async function startNatsCluster(options: NatsClusterOptions): Promise<NatsCluster> {
+  const ports = await distinctPorts(options.size ?? 3);
+  const relays = options.cuttable ? await relaysBetween(ports) : new Map<string, Relay>();
+  const started = await Promise.allSettled(ports.map((_, node) => startNode(options, ports, relays, node)));
+  const nodes = started.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  const cluster = new Cluster(nodes, relays);
+  try {
+    const failure = started.find((outcome) => outcome.status === 'rejected');
+    if (failure) throw failure.reason;
+    await cluster.healthy();
+    return cluster;
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
+}
+
+function startNode(
+  options: NatsClusterOptions,
+  ports: readonly number[],
+  relays: ReadonlyMap<string, Relay>,
+  node: number,
+): Promise<NatsServer> {
+  const others = [...ports.keys()].filter((other) => other !== node);
+  return startNatsServer({
+    storeDir: join(options.dir, `node-${node}`),
+    name: `node-${node}`,
+    logFile: join(options.dir, `node-${node}.log`),
+    cluster: {
+      name: 'parley',
+      port: ports[node] ?? 0,
+      routes: others.map((other) => `nats://127.0.0.1:${relays.get(`${node}>${other}`)?.port ?? ports[other]}`),
+      // Nodes tell each other where the others are: a dead address keeps them from finding a way around a cut.
+      ...(options.cuttable && { advertise: DEAD_ADDRESS }),
+    },
+    ...(options.sync !== undefined && { sync: options.sync }),
+    ...(options.configExtra !== undefined && { configExtra: options.configExtra }),
+  });
+}
+
+const DEAD_ADDRESS = '127.0.0.1:1';
+
+class Cluster implements NatsCluster {
+  constructor(
+    readonly nodes: readonly NatsServer[],
+    private readonly relays: ReadonlyMap<string, Relay>,
+  ) {}
+
+  get url(): string {
+    return this.nodes.map((node) => node.url).join(',');
+  }
+
+  cut(one: number, other: number): void {
+    this.#between(one, other).forEach((relay) => relay.cut());
+  }
+
+  heal(one: number, other: number): void {
+    this.#between(one, other).forEach((relay) => relay.heal());
+  }
+
+  leader(): Promise<NatsServer> {
+    return waitUntil('the cluster has one leader', LEADER_WITHIN_MS, async () => {
+      const answers = await Promise.all(this.nodes.map((node) => get(`${node.monitorUrl}/jsz`)));
+      const names = new Set(answers.flatMap((answer) => (answer ? [leaderIn(answer.body)] : [])));
+      return names.size === 1 ? this.nodes.find((_, index) => names.has(`node-${index}`)) : undefined;
+    });
+  }
+
+  async healthy(): Promise<void> {
+    await waitUntil('every node of the cluster is healthy', LEADER_WITHIN_MS, async () => {
+      const answers = await Promise.all(this.nodes.map((node) => get(`${node.monitorUrl}/healthz`)));
+      return answers.every((answer) => answer?.status === 200);
+    });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.stop()));
+    await Promise.all([...this.relays.values()].map((relay) => relay.stop()));
+  }
+
+  #between(one: number, other: number): Relay[] {
+    const pair = [`${one}>${other}`, `${other}>${one}`].map((name) => this.relays.get(name));
+    return pair.map((relay) => {
+      if (!relay) throw new Error('these routes cannot be cut: start the cluster with cuttable: true');
+      return relay;
+    });
+  }
+}
+
+function leaderIn(page: string): string | undefined {
+  return (JSON.parse(page) as { meta_cluster?: { leader?: string } }).meta_cluster?.leader;
+}
+
+async function relaysBetween(ports: readonly number[]): Promise<Map<string, Relay>> {
+  const relays = new Map<string, Relay>();
+  for (const from of ports.keys()) {
+    for (const [to, port] of ports.entries()) {
+      if (from !== to) relays.set(`${from}>${to}`, await startRelay(port));
+    }
+  }
+  return relays;
+}
+
+async function distinctPorts(count: number): Promise<number[]> {
+  const ports = new Set<number>();
+  while (ports.size < count) ports.add(await freePort());
+  return [...ports];
+}
