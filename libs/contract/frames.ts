@@ -14,9 +14,9 @@ const commandOp = <T extends string, S extends z.ZodRawShape>(name: T, shape: S)
 
 export const clientFrame = z.discriminatedUnion('op', [
   op('hello', { token: z.string().optional(), since: z.string().optional(), echo: z.enum(ECHO_MODES).optional() }),
-  commandOp('send', { room: z.unknown(), participants: z.unknown() }),
-  commandOp('join', { room: z.unknown() }),
-  commandOp('leave', { room: z.unknown() }),
+  commandOp('send', { room: z.unknown().optional(), participants: z.unknown().optional() }),
+  commandOp('join', { room: z.unknown().optional() }),
+  commandOp('leave', { room: z.unknown().optional() }),
   commandOp('status', {}),
   op('read', { id: requestId, room: roomId, messageId: messageIdText }),
   op('delivered', { id: requestId, room: roomId, messageId: messageIdText }),

@@ -23,22 +23,22 @@ const sized = (bytesMax: number) =>
     params: { code: 'too_large' },
   });
 
-const charactersUpTo = (max: number) =>
-  text.refine((value) => value.length <= max || [...value].length <= max, {
+const charactersUpTo = (max: number, of = text) =>
+  of.refine((value) => value.length <= max || [...value].length <= max, {
     error: `must be at most ${max} characters`,
     params: { code: 'too_large' },
   });
 
-export const name = charactersUpTo(LIMITS.nameCharacters)
-  .trim()
-  .refine((value) => value.length > 0, { error: 'must not be empty' });
+export const name = charactersUpTo(LIMITS.nameCharacters, text.trim()).refine((value) => value.length > 0, {
+  error: 'must not be empty',
+});
 export const description = charactersUpTo(LIMITS.descriptionCharacters);
 export const url = charactersUpTo(LIMITS.urlCharacters);
 
 export const roomId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ -');
-export const userId = charactersUpTo(LIMITS.userIdCharacters)
-  .trim()
-  .refine((value) => value.length > 0, { error: 'must not be empty' });
+export const userId = charactersUpTo(LIMITS.userIdCharacters, text.trim()).refine((value) => value.length > 0, {
+  error: 'must not be empty',
+});
 /** A user name becomes the id of the account, lower-cased, so it has the alphabet of a subject token. */
 export const username = z
   .string()

@@ -41,14 +41,17 @@ export function userToken(userId: string): string {
   return TOKEN.test(userId) ? userId : `~${createHash('sha256').update(userId, 'utf8').digest('base64url')}`;
 }
 
-/** The partition that a room, or a user's own subjects, live in: FNV-1a (32 bit) of the token, modulo the partitions. Never change it: it is the log's layout. */
+/**
+ * The partition that a room, or a user's own subjects, live in: FNV-1a (32 bit) of the token, finished as Murmur3 does
+ * (FNV's low bits alone depend on the characters' low bits alone), modulo the partitions. Never change it: it is the
+ * layout of every log there is.
+ */
 export function partitionOf(token: string, partitions: number): number {
   let hash = 0x811c9dc5;
-  for (let i = 0; i < token.length; i++) {
-    hash ^= token.charCodeAt(i);
-    hash = Math.imul(hash, 0x01000193);
-  }
-  return (hash >>> 0) % partitions;
+  for (let i = 0; i < token.length; i++) hash = Math.imul(hash ^ token.charCodeAt(i), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return ((hash ^ (hash >>> 16)) >>> 0) % partitions;
 }
 
 export type LogSubject =
