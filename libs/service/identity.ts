@@ -64,18 +64,27 @@ async function check(verify: () => Promise<{ payload: JWTPayload }>): Promise<Id
   try {
     return identityOf((await verify()).payload);
   } catch (error) {
+    if (error instanceof DomainError) throw error;
     if (error instanceof errors.JWTExpired) throw new DomainError('token_expired', undefined, { cause: error });
-    if (error instanceof errors.JWKSTimeout) throw new DomainError('unavailable', undefined, { cause: error });
-    throw new DomainError('unauthenticated', undefined, { cause: error });
+    throw new DomainError(keysAreAway(error) ? 'unavailable' : 'unauthenticated', undefined, { cause: error });
   }
 }
 
+/** The token may be good, but the issuer that could tell does not answer: nobody is signed out by that. */
+function keysAreAway(error: unknown): boolean {
+  if (error instanceof errors.JWKSTimeout) return true;
+  return error instanceof errors.JOSEError ? error.code === errors.JOSEError.code : isFetchFailure(error);
+}
+
+const isFetchFailure = (error: unknown): boolean => error instanceof TypeError && error.message === 'fetch failed';
+
 function identityOf(payload: JWTPayload): Identity {
   const id = payload['id'] ?? payload.sub;
-  const claimed = fields.userId.parse(typeof id === 'number' ? String(id) : id);
+  const claimed = fields.userId.safeParse(typeof id === 'number' ? String(id) : id);
+  if (!claimed.success) throw new DomainError('unauthenticated', undefined, { cause: claimed.error });
   const username = payload['username'] ?? payload['name'];
   return {
-    userId: claimed,
+    userId: claimed.data,
     ...(typeof username === 'string' ? { username } : {}),
     sessionId: typeof payload['sid'] === 'string' ? payload['sid'] : undefined,
     expiresAtMs: Number(payload.exp) * 1000,

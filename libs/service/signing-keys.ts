@@ -1,0 +1,143 @@
+/**
+ * The keys that sign Parley's own tokens: Ed25519, in the table `signing_keys`. Exactly one key is active (a unique index on
+ * the rows that are not retired sees to it), so whichever replica comes first makes it and the others take it. A retired key
+ * signs nothing new and is still shown and accepted until every token that it can have signed has ended.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  calculateJwkThumbprint,
+  errors,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JWK,
+  type JWTVerifyGetKey,
+} from 'jose';
+import { DomainError } from '#contract';
+import { OWN_TOKENS } from './identity.js';
+
+/** One statement on the database; `DataSource.query` of TypeORM has this shape. */
+export type SqlQuery = (sql: string, parameters?: unknown[]) => Promise<unknown>;
+
+/** A replica may sign with a key for so long after another has retired it. */
+const ACTIVE_KEY_CACHE_MS = 60_000;
+/** Longer than the cache above, a token's life and the clocks' tolerance together. */
+const RETIRED_KEY_KEPT_MS = 60 * 60_000;
+/** A token that names an unknown key makes the verifier read the table again, at most this often. */
+const RELOAD_WAIT_MS = 1_000;
+/** Keys that were removed by an operator are forgotten within this time. */
+const PUBLIC_KEYS_CACHE_MS = 5 * 60_000;
+
+type PublicKey = Awaited<ReturnType<typeof importJWK>>;
+
+interface KeyRow {
+  readonly kid: string;
+  readonly public_jwk: JWK;
+}
+
+/**
+ * Finds Parley's own public keys, for `createTokenVerifier`. Reads the table when it meets a key that it does not know; goes
+ * on with what it knows while the database is away.
+ */
+export function ownKeys(query: SqlQuery): JWTVerifyGetKey {
+  let keys = new Map<string, PublicKey>();
+  let loadedAtMs = -Infinity;
+  let loading: Promise<void> | undefined;
+
+  const load = async (): Promise<void> => {
+    await delay(Math.max(0, loadedAtMs + RELOAD_WAIT_MS - performance.now()));
+    const rows = await publicKeyRows(query);
+    keys = new Map(await Promise.all(rows.map(async (row) => [row.kid, await importJWK(row.public_jwk)] as const)));
+    loadedAtMs = performance.now();
+  };
+  const reload = (): Promise<void> => (loading ??= load().finally(() => (loading = undefined)));
+
+  return async ({ kid }) => {
+    if (kid === undefined) throw new errors.JWKSNoMatchingKey();
+    const stale = performance.now() - loadedAtMs > PUBLIC_KEYS_CACHE_MS;
+    if (stale || !keys.has(kid)) {
+      try {
+        await reload();
+      } catch (cause) {
+        if (!keys.has(kid)) throw new DomainError('unavailable', undefined, { cause });
+      }
+    }
+    const key = keys.get(kid);
+    if (key === undefined) throw new errors.JWKSNoMatchingKey();
+    return key;
+  };
+}
+
+export interface SigningKey {
+  readonly kid: string;
+  readonly privateKey: PublicKey;
+}
+
+/** The signing side, for the part that issues tokens. */
+export class SigningKeys {
+  private cached: { key: SigningKey; readAtMs: number } | undefined;
+
+  constructor(private readonly query: SqlQuery) {}
+
+  /** The key to sign with; made now when there is none. */
+  async active(): Promise<SigningKey> {
+    if (this.cached === undefined || performance.now() - this.cached.readAtMs > ACTIVE_KEY_CACHE_MS)
+      this.cached = { key: await this.readOrMake(), readAtMs: performance.now() };
+    return this.cached.key;
+  }
+
+  /** Retires the active key and makes another one. Tokens signed before stay good until they end. */
+  async rotate(): Promise<string> {
+    await this.query('UPDATE signing_keys SET retired_at = now() WHERE retired_at IS NULL');
+    this.cached = undefined;
+    return (await this.active()).kid;
+  }
+
+  /** The public keys as `/.well-known/jwks.json` shows them. */
+  async jwks(): Promise<{ keys: JWK[] }> {
+    await this.active();
+    const rows = await publicKeyRows(this.query);
+    return { keys: rows.map((row) => ({ ...row.public_jwk, kid: row.kid, alg: OWN_TOKENS.algorithm, use: 'sig' })) };
+  }
+
+  private async readOrMake(): Promise<SigningKey> {
+    const found = await this.read();
+    if (found !== undefined) return found;
+    await this.make();
+    const made = await this.read();
+    if (made === undefined) throw new Error('the signing key was retired while it was being made: try again');
+    return made;
+  }
+
+  private async read(): Promise<SigningKey | undefined> {
+    const rows = (await this.query('SELECT kid, private_jwk FROM signing_keys WHERE retired_at IS NULL')) as {
+      kid: string;
+      private_jwk: JWK;
+    }[];
+    const row = rows[0];
+    return row && { kid: row.kid, privateKey: await importJWK(row.private_jwk, OWN_TOKENS.algorithm) };
+  }
+
+  /** Two replicas may come here at once: the index on the active row lets one of them through. */
+  private async make(): Promise<void> {
+    const pair = await generateKeyPair(OWN_TOKENS.algorithm, { crv: 'Ed25519', extractable: true });
+    const publicJwk = await exportJWK(pair.publicKey);
+    await this.query(
+      `INSERT INTO signing_keys (kid, public_jwk, private_jwk) VALUES ($1, $2::jsonb, $3::jsonb) ON CONFLICT DO NOTHING`,
+      [
+        await calculateJwkThumbprint(publicJwk),
+        JSON.stringify(publicJwk),
+        JSON.stringify(await exportJWK(pair.privateKey)),
+      ],
+    );
+  }
+}
+
+async function publicKeyRows(query: SqlQuery): Promise<KeyRow[]> {
+  const rows = await query(
+    `SELECT kid, public_jwk FROM signing_keys
+     WHERE retired_at IS NULL OR retired_at > now() - make_interval(secs => $1) ORDER BY created_at`,
+    [RETIRED_KEY_KEPT_MS / 1000],
+  );
+  return rows as KeyRow[];
+}
