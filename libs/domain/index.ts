@@ -1,1 +1,4 @@
-export const placeholder_domain = 1;
+export { RULES } from './rules.js';
+export { evolve, initialState, type Happened, type State } from './state.js';
+export type { Command, Decision, NewEvent, PlannedEvent, Rule, StateRef } from './decision.js';
+export { MODERATORS_MAX } from './seats.js';
