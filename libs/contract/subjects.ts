@@ -25,6 +25,8 @@ export const HEADERS = {
   sequence: 'Nats-Sequence',
   lastSequence: 'Nats-Last-Sequence',
   timestamp: 'Nats-Time-Stamp',
+  pending: 'Nats-Num-Pending',
+  upToSequence: 'Nats-UpTo-Sequence',
 } as const;
 
 /** Keys of the streams' metadata: the log's identity and its shape, chosen once when the log is created. */
@@ -32,6 +34,8 @@ export const STREAM_METADATA = {
   epoch: 'parley-epoch',
   partitions: 'parley-partitions',
   schema: 'parley-schema',
+  /** On the first stream, `true` once all the others were there: from then on a stream that is missing was lost. */
+  complete: 'parley-complete',
 } as const;
 
 const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
