@@ -49,6 +49,8 @@ export interface Launch {
   readonly gid?: number;
   /** Standard output and error are appended here; without it they go to a file that has no name any more. */
   readonly logFile?: string;
+  /** `inherit`: it writes to our own standard output and error instead. */
+  readonly output?: 'inherit';
   readonly stopSignal: 'SIGTERM' | 'SIGINT';
   /** How long the child may take to end in order before it is killed. */
   readonly graceSeconds: number;
@@ -86,7 +88,7 @@ export async function startGuarded(launch: Launch): Promise<Run> {
     {
       env: launch.env,
       detached: true,
-      stdio: ['pipe', log.descriptor, log.descriptor, 'pipe'],
+      stdio: ['pipe', ...(launch.output ? ([1, 2] as const) : [log.descriptor, log.descriptor]), 'pipe'],
       ...(launch.cwd !== undefined && { cwd: launch.cwd }),
       ...(launch.uid !== undefined && { uid: launch.uid }),
       ...(launch.gid !== undefined && { gid: launch.gid }),

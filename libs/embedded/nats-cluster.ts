@@ -1,3 +1,6 @@
+import { JetStreamApiError, jetstreamManager, JetStreamNotEnabled, StorageType } from '@nats-io/jetstream';
+import { connect, NoRespondersError, TimeoutError } from '@nats-io/transport-node';
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { get } from './http-get.js';
 import { startNatsServer, type NatsServer } from './nats-server.js';
@@ -27,9 +30,13 @@ export interface NatsClusterOptions {
   configExtra?: string;
   /** Puts a relay into every route, so that it can be cut. */
   cuttable?: boolean;
+  /** Of a user that may make and delete streams, when `configExtra` asks for one. */
+  credentials?: { user: string; pass: string };
 }
 
-const LEADER_WITHIN_MS = 60_000;
+/** What a cluster answers, or does not, while it has no leader or misses a peer. */
+const NOT_YET = [JetStreamApiError, JetStreamNotEnabled, NoRespondersError, TimeoutError];
+const WITHIN_MS = 60_000;
 
 /** Three servers in one cluster on fixed ports, so that each can be killed and started again; resolves when all are healthy. */
 export async function startNatsCluster(options: NatsClusterOptions): Promise<NatsCluster> {
@@ -37,7 +44,7 @@ export async function startNatsCluster(options: NatsClusterOptions): Promise<Nat
   const relays = options.cuttable ? await relaysBetween(ports) : new Map<string, Relay>();
   const started = await Promise.allSettled(ports.map((_, node) => startNode(options, ports, relays, node)));
   const nodes = started.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-  const cluster = new Cluster(nodes, relays);
+  const cluster = new Cluster(nodes, relays, options.credentials);
   try {
     const failure = started.find((outcome) => outcome.status === 'rejected');
     if (failure) throw failure.reason;
@@ -78,6 +85,7 @@ class Cluster implements NatsCluster {
   constructor(
     readonly nodes: readonly NatsServer[],
     private readonly relays: ReadonlyMap<string, Relay>,
+    private readonly credentials: { user: string; pass: string } | undefined,
   ) {}
 
   get url(): string {
@@ -93,18 +101,38 @@ class Cluster implements NatsCluster {
   }
 
   leader(): Promise<NatsServer> {
-    return waitUntil('the cluster has one leader', LEADER_WITHIN_MS, async () => {
-      const answers = await Promise.all(this.nodes.map((node) => get(`${node.monitorUrl}/jsz`)));
-      const names = new Set(answers.flatMap((answer) => (answer ? [leaderIn(answer.body)] : [])));
+    return waitUntil('the cluster has one leader', WITHIN_MS, async () => {
+      const views = await Promise.all(this.nodes.map(metaGroup));
+      const names = new Set(views.flatMap((view) => (view ? [view.leader] : [])));
       return names.size === 1 ? this.nodes.find((_, index) => names.has(`node-${index}`)) : undefined;
     });
   }
 
   async healthy(): Promise<void> {
-    await waitUntil('every node of the cluster is healthy', LEADER_WITHIN_MS, async () => {
+    await waitUntil('every node of the cluster is healthy', WITHIN_MS, async () => {
       const answers = await Promise.all(this.nodes.map((node) => get(`${node.monitorUrl}/healthz`)));
-      return answers.every((answer) => answer?.status === 200);
+      return answers.every((answer) => answer?.status === 200) && (await this.#placesReplicas());
     });
+  }
+
+  /**
+   * Nodes that are healthy by every page of theirs may still be "offline" to the leader, which then refuses a stream with three
+   * replicas. No page shows that; only a stream does.
+   */
+  async #placesReplicas(): Promise<boolean> {
+    const leader = await this.leader();
+    const connection = await connect({ servers: leader.url, reconnect: false, ...this.credentials });
+    try {
+      const { streams } = await jetstreamManager(connection);
+      const name = `PROBE_${randomUUID()}`;
+      await streams.add({ name, subjects: [name], storage: StorageType.Memory, num_replicas: this.nodes.length });
+      return await streams.delete(name);
+    } catch (error) {
+      if (NOT_YET.some((kind) => error instanceof kind)) return false;
+      throw error;
+    } finally {
+      await connection.close();
+    }
   }
 
   async stop(): Promise<void> {
@@ -121,8 +149,14 @@ class Cluster implements NatsCluster {
   }
 }
 
-function leaderIn(page: string): string | undefined {
-  return (JSON.parse(page) as { meta_cluster?: { leader?: string } }).meta_cluster?.leader;
+interface MetaGroup {
+  leader?: string;
+}
+
+/** How a node sees the group that places streams; undefined while it does not answer. */
+async function metaGroup(node: NatsServer): Promise<MetaGroup | undefined> {
+  const page = await get(`${node.monitorUrl}/jsz`);
+  return page && (JSON.parse(page.body) as { meta_cluster?: MetaGroup }).meta_cluster;
 }
 
 async function relaysBetween(ports: readonly number[]): Promise<Map<string, Relay>> {

@@ -23,6 +23,8 @@ export interface ServiceOptions {
   /** The whole environment but for PATH, HOME and the like. */
   env: Record<string, string>;
   args?: readonly string[];
+  /** Another entry file than the app's. */
+  main?: string;
   /** Given to the service as PORT. It stays the same over `restart`. */
   port?: number;
   logFile?: string;
@@ -37,7 +39,7 @@ const GRACE_SECONDS = 30;
 
 /** Starts a built app (`npm run build`) as a child process; resolves when it is ready. */
 export async function startService(options: ServiceOptions): Promise<ServiceProcess> {
-  const main = join(projectRoot(), 'dist', 'apps', options.app, 'main.js');
+  const main = options.main ?? join(projectRoot(), 'dist', 'apps', options.app, 'main.js');
   if (!existsSync(main)) throw new Error(`${options.name}: there is no ${main}; run npm run build`);
   const port = options.port ?? ('healthPath' in options.ready ? await freePort() : undefined);
   const service = new Service(main, options, port);

