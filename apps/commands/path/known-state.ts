@@ -1,0 +1,159 @@
+/**
+ * The state that decisions stand on: the last entry of each subject, from the log's leader or remembered.
+ *
+ * What is remembered may be old. That is safe where a decision's fence is on what it stands on: memberships need no
+ * invalidation, because the broker refuses a send whose sender's membership has moved. Nothing fences a send on the room's config:
+ * remembered configs follow `live.room.*.config`, and because that copy can lose an event, each is read again when it
+ * was not confirmed for `CONFIG_CONFIRMED_MS`.
+ */
+import { performance } from 'node:perf_hooks';
+import { LIVE, Subjects, type ChatEvent } from '#contract';
+import { evolve, initialState, type Command, type Rule, type State, type StateRef } from '#domain';
+import type { EventLog, StoredEntry, Subscription } from '#event-log';
+import type { CommandName } from '#contract';
+import { Remembered } from './remembered.js';
+
+/** Some 300 bytes each: the memberships and configs of the busiest rooms of this process. */
+const ENTRIES_MAX = 200_000;
+/** How long a send may go by a config of which the live copy was lost. */
+const CONFIG_CONFIRMED_MS = 5_000;
+
+/** The last entry of a subject. */
+export interface Known {
+  readonly seq: number;
+  /** The broker's time, ms. */
+  readonly at: number;
+  readonly event: ChatEvent;
+  /** `performance.now()` of when the leader, or the live copy, said so. */
+  readonly confirmedAtMs: number;
+}
+
+export interface Loaded {
+  readonly state: State;
+  /** By subject; undefined where nothing stands. */
+  readonly known: ReadonlyMap<string, Known | undefined>;
+}
+
+export class KnownState {
+  readonly subjects: Subjects;
+  private readonly remembered = new Remembered<Known>(ENTRIES_MAX);
+  /** Reads under way for the memory, so that a room that wakes up is read once. */
+  private readonly reading = new Map<string, Promise<Known | undefined>>();
+
+  constructor(private readonly log: EventLog) {
+    this.subjects = new Subjects(log.partitions);
+  }
+
+  /** Follows what rooms become; runs until the subscription is stopped. */
+  followConfigs(): Promise<Subscription> {
+    return this.log.live(LIVE.configs, (entry) => {
+      const before = this.remembered.get(entry.subject);
+      if (before && before.seq < entry.seq) this.remember(entry.subject, knownOf(entry));
+    });
+  }
+
+  subjectOf(ref: StateRef): string {
+    switch (ref.kind) {
+      case 'member':
+        return this.subjects.member(ref.roomId, ref.userId);
+      case 'config':
+        return this.subjects.config(ref.roomId);
+      case 'roster':
+        return this.subjects.roster(ref.roomId);
+      case 'timeline':
+        return this.subjects.timeline(ref.roomId);
+      case 'status':
+        return this.subjects.status(ref.userId);
+      case 'profile':
+        return this.subjects.profile(ref.userId);
+    }
+  }
+
+  /**
+   * @param from `memory` where what is there will do; `leader` reads everything now, and the rule's first ref before the
+   * others, so that a fence on it covers them
+   */
+  async load<N extends CommandName>(rule: Rule<N>, command: Command<N>, from: 'memory' | 'leader'): Promise<Loaded> {
+    const known = new Map<string, Known | undefined>();
+    let state = initialState();
+    for (let refs = rule.reads(command, state); ; refs = rule.reads(command, state)) {
+      const missing = refs.map((ref) => this.subjectOf(ref)).filter((subject) => !known.has(subject));
+      if (missing.length === 0) return { state, known };
+      const now = from === 'leader' && known.size === 0 ? missing.slice(0, 1) : missing;
+      for (const [subject, value] of await this.lastOfEach(now, from)) {
+        known.set(subject, value);
+        if (value) state = evolve(state, value.event, value.at);
+      }
+    }
+  }
+
+  /** After an own append: nobody needs to read what we have just written. */
+  written(subject: string, seq: number, event: ChatEvent, at: number): void {
+    this.remember(subject, { seq, at, event, confirmedAtMs: performance.now() });
+  }
+
+  forget(known: ReadonlyMap<string, unknown>): void {
+    for (const subject of known.keys()) this.remembered.delete(subject);
+  }
+
+  private async lastOfEach(subjects: string[], from: 'memory' | 'leader'): Promise<[string, Known | undefined][]> {
+    const found: [string, Known | undefined][] = [];
+    const reads: Promise<void>[] = [];
+    for (const subject of subjects) {
+      const value = from === 'memory' ? this.usable(subject) : undefined;
+      if (value) found.push([subject, value]);
+      else
+        reads.push(
+          (from === 'memory' ? this.readOnce(subject) : this.read(subject)).then(
+            (read) => void found.push([subject, read]),
+          ),
+        );
+    }
+    if (reads.length > 0) await Promise.all(reads);
+    return found;
+  }
+
+  private usable(subject: string): Known | undefined {
+    const value = this.remembered.get(subject);
+    if (
+      !value ||
+      (value.event.type !== 'RoomCreated' && value.event.type !== 'RoomChanged' && value.event.type !== 'RoomArchived')
+    )
+      return value;
+    return performance.now() - value.confirmedAtMs < CONFIG_CONFIRMED_MS ? value : undefined;
+  }
+
+  private readOnce(subject: string): Promise<Known | undefined> {
+    const running = this.reading.get(subject);
+    if (running) return running;
+    const read = this.read(subject).finally(() => this.reading.delete(subject));
+    this.reading.set(subject, read);
+    return read;
+  }
+
+  private async read(subject: string): Promise<Known | undefined> {
+    const entry = await this.log.last(subject);
+    if (!entry) {
+      this.remembered.delete(subject);
+      return undefined;
+    }
+    const known = knownOf(entry);
+    this.remember(subject, known);
+    return known;
+  }
+
+  private remember(subject: string, known: Known): void {
+    const before = this.remembered.get(subject);
+    if (!before || before.seq <= known.seq) this.remembered.set(subject, known);
+  }
+}
+
+/** @throws Error for an entry that this version cannot read: nothing may be decided on what is not understood */
+export function knownOf(entry: StoredEntry): Known {
+  const { decoded, seq, at, subject } = entry;
+  if (decoded.kind !== 'event')
+    throw new Error(
+      `the last entry of ${subject} (${seq}) is ${decoded.kind}: ${decoded.kind === 'unknown' ? decoded.type : decoded.reason}`,
+    );
+  return { seq, at, event: decoded.event, confirmedAtMs: performance.now() };
+}
