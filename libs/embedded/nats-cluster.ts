@@ -1,4 +1,4 @@
-import { JetStreamApiError, jetstreamManager, JetStreamNotEnabled, StorageType } from '@nats-io/jetstream';
+import { JetStreamApiError, jetstreamManager, StorageType } from '@nats-io/jetstream';
 import { connect, NoRespondersError, TimeoutError } from '@nats-io/transport-node';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
@@ -35,7 +35,7 @@ export interface NatsClusterOptions {
 }
 
 /** What a cluster answers, or does not, while it has no leader or misses a peer. */
-const NOT_YET = [JetStreamApiError, JetStreamNotEnabled, NoRespondersError, TimeoutError];
+const NOT_YET = [JetStreamApiError, NoRespondersError, TimeoutError];
 const WITHIN_MS = 60_000;
 
 /** Three servers in one cluster on fixed ports, so that each can be killed and started again; resolves when all are healthy. */
@@ -123,7 +123,7 @@ class Cluster implements NatsCluster {
     const leader = await this.leader();
     const connection = await connect({ servers: leader.url, reconnect: false, ...this.credentials });
     try {
-      const { streams } = await jetstreamManager(connection);
+      const { streams } = await jetstreamManager(connection, { checkAPI: false });
       const name = `PROBE_${randomUUID()}`;
       await streams.add({ name, subjects: [name], storage: StorageType.Memory, num_replicas: this.nodes.length });
       return await streams.delete(name);
