@@ -6,5 +6,5 @@ export { connectNats } from './nats.js';
 export { createLogger, type Running, runService } from './process.js';
 export { RateLimit } from './rate-limits.js';
 export { ResourcesModule } from './resources.module.js';
-export { ownKeys, SigningKeys, type SqlQuery } from './signing-keys.js';
+export { ownKeys, SigningKeys, type Statements } from './signing-keys.js';
 export { COMMAND_BUS, CONFIG, DATABASE, EVENT_LOG, HEALTH, NATS } from './tokens.js';

@@ -16,8 +16,10 @@ import {
 import { DomainError } from '#contract';
 import { OWN_TOKENS } from './identity.js';
 
-/** One statement on the database; `DataSource.query` of TypeORM has this shape. */
-export type SqlQuery = (sql: string, parameters?: unknown[]) => Promise<unknown>;
+/** What runs a named statement; `Database` of `read-models` does. */
+export interface Statements {
+  query<R extends object>(name: string, sql: string, params?: readonly unknown[]): Promise<R[]>;
+}
 
 /** A replica may sign with a key for so long after another has retired it. */
 const ACTIVE_KEY_CACHE_MS = 60_000;
@@ -39,14 +41,14 @@ interface KeyRow {
  * Finds Parley's own public keys, for `createTokenVerifier`. Reads the table when it meets a key that it does not know; goes
  * on with what it knows while the database is away.
  */
-export function ownKeys(query: SqlQuery): JWTVerifyGetKey {
+export function ownKeys(database: Statements): JWTVerifyGetKey {
   let keys = new Map<string, PublicKey>();
   let loadedAtMs = -Infinity;
   let loading: Promise<void> | undefined;
 
   const load = async (): Promise<void> => {
     await delay(Math.max(0, loadedAtMs + RELOAD_WAIT_MS - performance.now()));
-    const rows = await publicKeyRows(query);
+    const rows = await publicKeyRows(database);
     keys = new Map(await Promise.all(rows.map(async (row) => [row.kid, await importJWK(row.public_jwk)] as const)));
     loadedAtMs = performance.now();
   };
@@ -77,7 +79,7 @@ export interface SigningKey {
 export class SigningKeys {
   private cached: { key: SigningKey; readAtMs: number } | undefined;
 
-  constructor(private readonly query: SqlQuery) {}
+  constructor(private readonly database: Statements) {}
 
   /** The key to sign with; made now when there is none. */
   async active(): Promise<SigningKey> {
@@ -88,7 +90,7 @@ export class SigningKeys {
 
   /** Retires the active key and makes another one. Tokens signed before stay good until they end. */
   async rotate(): Promise<string> {
-    await this.query('UPDATE signing_keys SET retired_at = now() WHERE retired_at IS NULL');
+    await this.database.query('retire-key', 'update signing_keys set retired_at = now() where retired_at is null');
     this.cached = undefined;
     return (await this.active()).kid;
   }
@@ -96,7 +98,7 @@ export class SigningKeys {
   /** The public keys as `/.well-known/jwks.json` shows them. */
   async jwks(): Promise<{ keys: JWK[] }> {
     await this.active();
-    const rows = await publicKeyRows(this.query);
+    const rows = await publicKeyRows(this.database);
     return { keys: rows.map((row) => ({ ...row.public_jwk, kid: row.kid, alg: OWN_TOKENS.algorithm, use: 'sig' })) };
   }
 
@@ -110,11 +112,10 @@ export class SigningKeys {
   }
 
   private async read(): Promise<SigningKey | undefined> {
-    const rows = (await this.query('SELECT kid, private_jwk FROM signing_keys WHERE retired_at IS NULL')) as {
-      kid: string;
-      private_jwk: JWK;
-    }[];
-    const row = rows[0];
+    const [row] = await this.database.query<{ kid: string; private_jwk: JWK }>(
+      'active-key',
+      'select kid, private_jwk from signing_keys where retired_at is null',
+    );
     return row && { kid: row.kid, privateKey: await importJWK(row.private_jwk, OWN_TOKENS.algorithm) };
   }
 
@@ -122,8 +123,9 @@ export class SigningKeys {
   private async make(): Promise<void> {
     const pair = await generateKeyPair(OWN_TOKENS.algorithm, { crv: 'Ed25519', extractable: true });
     const publicJwk = await exportJWK(pair.publicKey);
-    await this.query(
-      `INSERT INTO signing_keys (kid, public_jwk, private_jwk) VALUES ($1, $2::jsonb, $3::jsonb) ON CONFLICT DO NOTHING`,
+    await this.database.query(
+      'make-key',
+      'insert into signing_keys (kid, public_jwk, private_jwk) values ($1, $2, $3) on conflict do nothing',
       [
         await calculateJwkThumbprint(publicJwk),
         JSON.stringify(publicJwk),
@@ -133,11 +135,10 @@ export class SigningKeys {
   }
 }
 
-async function publicKeyRows(query: SqlQuery): Promise<KeyRow[]> {
-  const rows = await query(
-    `SELECT kid, public_jwk FROM signing_keys
-     WHERE retired_at IS NULL OR retired_at > now() - make_interval(secs => $1) ORDER BY created_at`,
+const publicKeyRows = (database: Statements): Promise<KeyRow[]> =>
+  database.query<KeyRow>(
+    'public-keys',
+    `select kid, public_jwk from signing_keys
+     where retired_at is null or retired_at > now() - make_interval(secs => $1) order by created_at`,
     [RETIRED_KEY_KEPT_MS / 1000],
   );
-  return rows as KeyRow[];
-}
