@@ -61,5 +61,17 @@ export function channelRoomId(participants: readonly string[]): string {
   return `dm_${digest.digest('base64url')}`;
 }
 
+/** Half of a sha256: nobody finds two commands that share it, and the broker keeps every id for two minutes. */
+const KEY_ID_CHARACTERS = 22;
+
+/**
+ * A keyed command's message id for the broker, `event.key.id`: the same for the same sender, command, room and key. The handler
+ * stores it; the gateway knows by it which of its connections an event came from.
+ */
+export function commandKeyId(sender: string, command: string, roomId: string, key: string): string {
+  const digest = createHash('sha256').update(JSON.stringify([sender, command, roomId, key]), 'utf8');
+  return digest.digest('base64url').slice(0, KEY_ID_CHARACTERS);
+}
+
 /** Ids of participant channels are derived, so no other room may claim one. */
 export const isChannelRoomId = (roomId: string): boolean => roomId.startsWith('dm_');

@@ -3,7 +3,7 @@
  * key, and a hash of the body, by which the same key with another body is noticed.
  */
 import { hash } from 'node:crypto';
-import { channelParticipants, keyTimeMs, LIMITS, type CommandName } from '#contract';
+import { channelParticipants, commandKeyId, keyTimeMs, LIMITS, type CommandName } from '#contract';
 
 /** Half of a sha256: nobody finds two bodies that share it, and the broker keeps every id for two minutes. */
 const HASH_CHARACTERS = 22;
@@ -30,7 +30,7 @@ export function keyed(
   body: object,
   nowMs: number,
 ): Keyed {
-  const id = shortHash(JSON.stringify([given.sender, given.name, given.roomId, given.key]));
+  const id = commandKeyId(given.sender, given.name, given.roomId, given.key);
   const madeAtMs = keyTimeMs(given.key);
   const ageMs = madeAtMs === undefined ? Number.POSITIVE_INFINITY : nowMs - madeAtMs;
   const fresh = ageMs < LIMITS.freshKeyMs && ageMs >= -CLOCK_AHEAD_MS;
