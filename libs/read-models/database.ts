@@ -1,0 +1,205 @@
+/**
+ * The connection to PostgreSQL. Queries run as prepared statements on TypeORM's pool; whoever writes from the log takes a
+ * connection of its own (`writer.ts`), so that a slow query never waits for a batch, nor a batch for a query.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { DataSource } from 'typeorm';
+import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
+import { DomainError } from '#contract';
+import { ENTITIES } from './entities.js';
+import { MIGRATIONS } from './migrations/index.js';
+import { openWriter, type Writer } from './writer.js';
+
+/** Whatever runs a prepared statement: the pool, or one connection. */
+export interface Db {
+  /** @param name the statement's name: one SQL text each, at most 63 characters */
+  query<R extends object>(name: string, sql: string, params?: readonly unknown[]): Promise<R[]>;
+}
+
+export interface Database extends Db {
+  readonly url: string;
+  /** For entities (accounts) and for SQL that runs once: `database.source.query(sql, params)`. */
+  readonly source: DataSource;
+  /** A connection for one writer, outside of the pool of queries. @param name shown in `pg_stat_activity` */
+  writer(name: string): Promise<Writer>;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  /** Connections for queries. */
+  readonly poolMax?: number;
+  /** Bring the tables up to date first; every service does, one of them works and the others wait for it. */
+  readonly migrate?: boolean;
+}
+
+const POOL_MAX = 10;
+/** Leaders of all partitions, a rebuild beside each, and the marks; connections are made as they are needed. */
+const WRITERS_MAX = 256;
+/** A database that is starting, or recovering from a crash, is waited for so long. */
+const START_WAIT_MS = 30_000;
+const START_POLL_MS = 250;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** No query of ours takes longer unless something is wrong; then its connection is better used by another. */
+const STATEMENT_TIMEOUT_MS = 10_000;
+/** Any number that nobody else uses for an advisory lock in this database. */
+const MIGRATION_LOCK = 0x7061726c;
+
+/** A session that says nothing for so long is ended by the server, and its locks with it: the leader's pulse keeps it. */
+const WRITER_SESSION = [
+  '-c idle_session_timeout=10000',
+  '-c idle_in_transaction_session_timeout=10000',
+  '-c tcp_keepalives_idle=5',
+  '-c tcp_keepalives_interval=2',
+  '-c tcp_keepalives_count=3',
+].join(' ');
+
+/**
+ * Opens the database and brings its tables up to date.
+ * @throws Error with one line for the operator when it does not answer within 30 s, or refuses us
+ */
+export async function openDatabase(url: string, options: DatabaseOptions = {}): Promise<Database> {
+  const source = dataSource(url, {
+    max: options.poolMax ?? POOL_MAX,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+  });
+  await connectWithin(source, url);
+  const writers = dataSource(url, { max: WRITERS_MAX, options: WRITER_SESSION });
+  try {
+    if (options.migrate ?? true) await migrate(source);
+    return new PostgresDatabase(url, source, writers);
+  } catch (error) {
+    await source.destroy();
+    throw error;
+  }
+}
+
+class PostgresDatabase implements Database {
+  private readonly pool: pg.Pool;
+  private opening: Promise<DataSource> | undefined;
+
+  constructor(
+    readonly url: string,
+    readonly source: DataSource,
+    private readonly writers: DataSource,
+  ) {
+    this.pool = (source.driver as PostgresDriver).master as pg.Pool;
+  }
+
+  async query<R extends object>(name: string, sql: string, params: readonly unknown[] = []): Promise<R[]> {
+    try {
+      const { rows } = await this.pool.query<R>({ name, text: sql, values: [...params] });
+      return rows;
+    } catch (error) {
+      if (isAway(error)) throw new DomainError('unavailable', undefined, { cause: error });
+      throw error;
+    }
+  }
+
+  async writer(name: string): Promise<Writer> {
+    this.opening ??= this.writers.initialize();
+    try {
+      await this.opening;
+    } catch (error) {
+      this.opening = undefined;
+      throw error;
+    }
+    return openWriter(this.writers.createQueryRunner(), name);
+  }
+
+  async close(): Promise<void> {
+    await this.source.destroy();
+    if (this.opening !== undefined) await this.writers.destroy();
+  }
+}
+
+function dataSource(url: string, extra: Readonly<Record<string, unknown>>): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url,
+    entities: [...ENTITIES],
+    migrations: [...MIGRATIONS],
+    migrationsTableName: 'migrations',
+    synchronize: false,
+    logging: false,
+    applicationName: 'parley',
+    // An idle connection that breaks is no news: the next query opens another, or says that the database is away.
+    poolErrorHandler: () => undefined,
+    extra: { types: { getTypeParser }, ...extra },
+  });
+}
+
+/** Counts and sequences are bigint; none of ours passes 2^53 (a position's sequence has at most 13 digits). */
+function getTypeParser(oid: number, format?: 'text' | 'binary'): unknown {
+  if (oid === pg.types.builtins.INT8 && format !== 'binary') return Number;
+  return pg.types.getTypeParser(oid, format);
+}
+
+async function connectWithin(source: DataSource, url: string): Promise<void> {
+  const giveUpAt = performance.now() + START_WAIT_MS;
+  for (;;) {
+    try {
+      await source.initialize();
+      return;
+    } catch (cause) {
+      if (isAway(cause) && performance.now() < giveUpAt) {
+        await delay(START_POLL_MS);
+        continue;
+      }
+      throw new Error(`PostgreSQL at ${address(url)} (DATABASE_URL): ${reason(cause)}`, { cause });
+    }
+  }
+}
+
+function address(url: string): string {
+  const { hostname, port, pathname, username } = new URL(url);
+  return `${username}@${hostname}:${port || '5432'}${pathname}`;
+}
+
+function reason(error: unknown): string {
+  const code = sqlState(error);
+  const message = error instanceof Error ? error.message || code : String(error);
+  if (code === '28P01' || code === '28000') return `the user or password is refused (${message})`;
+  if (code === '3D000') return `${message}: create it, or name another one`;
+  return isAway(error) ? `does not answer: start it or set DATABASE_URL (${message})` : String(message);
+}
+
+/** SQLSTATE, or the system's error code; '' for none. */
+export function sqlState(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return '';
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  if (error instanceof AggregateError) return sqlState(error.errors[0]);
+  return 'driverError' in error ? sqlState(error.driverError) : '';
+}
+
+const AWAY_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+]);
+const AWAY_MESSAGES = /connection terminated|timeout (expired|exceeded)|not queryable|cannot use a pool after/i;
+
+/** The database is not there, or ends our session: the same statement may work later. */
+export function isAway(error: unknown): boolean {
+  const code = sqlState(error);
+  if (AWAY_CODES.has(code) || code.startsWith('08') || code.startsWith('57P') || code === '53300') return true;
+  return code === '' && error instanceof Error && AWAY_MESSAGES.test(error.message);
+}
+
+async function migrate(source: DataSource): Promise<void> {
+  const runner = source.createQueryRunner();
+  try {
+    await runner.query('select set_config($1, $2, false)', ['statement_timeout', '0']);
+    await runner.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    await source.runMigrations({ transaction: 'each' });
+    await runner.query('select pg_advisory_unlock($1)', [MIGRATION_LOCK]);
+    await runner.query('reset statement_timeout');
+  } finally {
+    await runner.release();
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * One connection that writes. Lock, batch and checkpoint share it, so that a lost connection ends all three together: the
+ * server has let go of the lock, and nothing more can be written by it.
+ */
+import type { PoolClient } from 'pg';
+import type { QueryRunner } from 'typeorm';
+import type { Db } from './database.js';
+
+export interface Writer extends Db {
+  /** Aborts when the connection is lost; from then on every statement fails. */
+  readonly lost: AbortSignal;
+  /** Runs `work` in a transaction; what it throws rolls back and is thrown on. */
+  transaction<T>(work: () => Promise<T>): Promise<T>;
+  /** Ends the connection, and with it its locks. */
+  release(): Promise<void>;
+}
+
+/** @param runner of a data source for writers; owned by the writer from here on */
+export async function openWriter(runner: QueryRunner, name: string): Promise<Writer> {
+  const client = (await runner.connect()) as PoolClient;
+  const writer = new PostgresWriter(runner, client);
+  await writer.query('writer-name', `select set_config('application_name', $1, false)`, [name]);
+  return writer;
+}
+
+class PostgresWriter implements Writer {
+  private readonly losing = new AbortController();
+  private ended = false;
+
+  constructor(
+    private readonly runner: QueryRunner,
+    private readonly client: PoolClient,
+  ) {
+    // Both stay attached for good: an error on a connection that nobody listens to would end the process.
+    client.on('error', (error) => this.losing.abort(error));
+    client.on('end', () => this.losing.abort(new Error('the connection to PostgreSQL has ended')));
+  }
+
+  get lost(): AbortSignal {
+    return this.losing.signal;
+  }
+
+  async query<R extends object>(name: string, sql: string, params: readonly unknown[] = []): Promise<R[]> {
+    const { rows } = await this.client.query<R>({ name, text: sql, values: [...params] });
+    return rows;
+  }
+
+  async transaction<T>(work: () => Promise<T>): Promise<T> {
+    await this.client.query('begin');
+    let result: T;
+    try {
+      result = await work();
+    } catch (error) {
+      await this.rollback();
+      throw error;
+    }
+    await this.client.query('commit');
+    return result;
+  }
+
+  /** A connection that cannot even roll back is given up: the server does it when the session ends. */
+  private async rollback(): Promise<void> {
+    try {
+      await this.client.query('rollback');
+    } catch (error) {
+      this.losing.abort(error);
+      await this.release();
+    }
+  }
+
+  async release(): Promise<void> {
+    if (this.ended) return;
+    this.ended = true;
+    // Handed back with an error, so that the pool closes it: session locks and settings must not go to the next user.
+    const released = this.runner as QueryRunner & { releasePostgresConnection?: (error?: Error) => Promise<void> };
+    const end = new Error('this writer is done');
+    await (released.releasePostgresConnection?.(end) ?? this.runner.release());
+  }
+}
