@@ -71,6 +71,26 @@ export class AppendRefusedError extends Error {
   override readonly name = 'AppendRefusedError';
 }
 
+/** The broker or the streams on it are not what is configured. One message says what differs and what to do. */
+export class LogMismatchError extends Error {
+  override readonly name = 'LogMismatchError';
+}
+
+export interface SubjectRange {
+  /** Exclusive. */
+  readonly after: number;
+  /** Inclusive. */
+  readonly upTo: number;
+  readonly max: number;
+  readonly maxBytes?: number;
+}
+
+export interface SubjectRead {
+  readonly entries: StoredEntry[];
+  /** False when the read stopped at `max` or `maxBytes` before it reached `upTo`. */
+  readonly complete: boolean;
+}
+
 export interface Subscription {
   /** Resolves when nothing more will be delivered. */
   stop(): Promise<void>;
@@ -98,8 +118,8 @@ export interface EventLog {
   readonly partitions: number;
 
   /**
-   * Appends one entry. Retries by itself what is known to be safe: "in flight" refusals (10164, 10158) and lost answers
-   * with a message id, with jitter, until `appendMs` (a named constant) has passed.
+   * Appends one entry. Retries by itself what is known to be safe, with jitter, until `LOG_LIMITS.appendMs` has passed: "in
+   * flight" refusals (10164, 10158), lost answers (each append has an id, a random one when none is given), nobody there.
    * @throws FenceMovedError, LogUnavailableError, AppendUnknownError, AppendRefusedError
    */
   append(append: Append, options?: AppendOptions): Promise<Appended>;
@@ -124,11 +144,13 @@ export interface EventLog {
    * Entries of one subject (wildcards allowed) after `after` up to `upTo`, oldest first, `prev` filled for a literal subject.
    * Stops early at `max` entries or `maxBytes` of payload; `complete` says whether it reached `upTo`.
    */
-  readSubject(
-    partition: number,
-    subject: string,
-    range: { readonly after: number; readonly upTo: number; readonly max: number; readonly maxBytes?: number },
-  ): Promise<{ readonly entries: StoredEntry[]; readonly complete: boolean }>;
+  readSubject(partition: number, subject: string, range: SubjectRange): Promise<SubjectRead>;
+
+  /**
+   * The entry of a literal subject that was appended with this message id at `sinceMs` (the broker's clock) or later, if any.
+   * For a keyed command that got a FenceMovedError: was it here before, and only its acknowledgement lost?
+   */
+  findAppended(subject: string, messageId: string, sinceMs: number): Promise<StoredEntry | undefined>;
 
   /** One entry by its place; undefined when there is none (erased, or beyond the end). */
   entry(partition: number, seq: number): Promise<StoredEntry | undefined>;

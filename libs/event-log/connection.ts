@@ -1,0 +1,67 @@
+/** What the log's parts need to know of their NATS connection, in one place because the library does not publish all of it. */
+import { createInbox, type NatsConnection } from '@nats-io/transport-node';
+
+/** A fresh inbox under the connection's own prefix: each service may subscribe to its own only. */
+export function ownInbox(nc: NatsConnection): string {
+  // `options` is there at run time and missing from the public type.
+  const options: unknown = 'options' in nc ? nc.options : undefined;
+  const prefix =
+    typeof options === 'object' && options !== null && 'inboxPrefix' in options ? options.inboxPrefix : undefined;
+  return createInbox(typeof prefix === 'string' ? prefix : undefined);
+}
+
+/**
+ * Whether the connection is up. While it is down the library keeps some of what is published and drops the rest, so
+ * nothing is published then: what was never sent is known not to be stored.
+ */
+export class ConnectionWatch {
+  #up = true;
+  #waiting: (() => void)[] = [];
+  readonly #onDown: (() => void)[] = [];
+  readonly #onUp: (() => void)[] = [];
+  /** Settles when the connection is closed for good. */
+  readonly closed: Promise<void>;
+
+  constructor(readonly nc: NatsConnection) {
+    this.closed = this.#watch();
+  }
+
+  get up(): boolean {
+    return this.#up && !this.nc.isClosed() && !this.nc.isDraining();
+  }
+
+  onDown(listener: () => void): void {
+    this.#onDown.push(listener);
+  }
+
+  onUp(listener: () => void): void {
+    this.#onUp.push(listener);
+  }
+
+  /** Resolves when the connection is up again, closed, or after `ms`. */
+  async untilUp(ms: number): Promise<void> {
+    if (this.up || this.nc.isClosed()) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#waiting.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  async #watch(): Promise<void> {
+    for await (const status of this.nc.status()) {
+      if (status.type === 'disconnect' || status.type === 'close') this.#set(false);
+      if (status.type === 'reconnect') this.#set(true);
+    }
+    this.#set(false);
+  }
+
+  #set(up: boolean): void {
+    const changed = this.#up !== up;
+    this.#up = up;
+    if (changed) for (const listener of up ? this.#onUp : this.#onDown) listener();
+    for (const resume of this.#waiting.splice(0)) resume();
+  }
+}

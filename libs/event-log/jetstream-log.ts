@@ -1,0 +1,186 @@
+/** The log over JetStream: its parts, put together. What each does stands in its own file. */
+import { randomBytes } from 'node:crypto';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { TRANSIENT } from '#contract';
+import { appendAll, appendOne, messageIdMark, type AppendPort } from './appending.js';
+import type { ConnectionWatch } from './connection.js';
+import { DirectGets } from './direct-gets.js';
+import { follow } from './follow.js';
+import type { JetStreamApi } from './jetstream-api.js';
+import { LastValues } from './last-values.js';
+import { LeaderReads } from './leader-reads.js';
+import { LOG_LIMITS, retryPauseMs } from './limits.js';
+import { partitionOfSubject } from './log-subject.js';
+import { LogReads } from './log-reads.js';
+import type {
+  Append,
+  Appended,
+  AppendOptions,
+  EventLog,
+  FollowOptions,
+  StoredEntry,
+  SubjectRange,
+  SubjectRead,
+  Subscription,
+  TailsNotice,
+} from './log.js';
+import { pause, random } from './pause.js';
+import { Publisher } from './publisher.js';
+import { storedFields, toEntry } from './stored-message.js';
+import { parseNotice, publishTails, TailsCollector } from './tails.js';
+import { WakeUps } from './wake-ups.js';
+
+export class JetStreamLog implements EventLog {
+  readonly #nc: NatsConnection;
+  readonly #publisher: Publisher;
+  readonly #direct: DirectGets;
+  readonly #leader: LeaderReads;
+  readonly #reads: LogReads;
+  readonly #lastValues: LastValues;
+  readonly #wakeUps: WakeUps;
+  readonly #port: AppendPort;
+  /** Per partition, the greatest sequence that this process has seen. */
+  readonly #reached: number[];
+
+  constructor(
+    readonly epoch: string,
+    readonly partitions: number,
+    connection: ConnectionWatch,
+    api: JetStreamApi,
+  ) {
+    this.#nc = connection.nc;
+    this.#publisher = new Publisher(connection);
+    this.#direct = new DirectGets(connection);
+    this.#leader = new LeaderReads(api);
+    this.#reads = new LogReads(connection, this.#direct, this.#leader);
+    this.#lastValues = new LastValues(this.#direct, this.#leader, this.#reads);
+    this.#wakeUps = new WakeUps(this.#nc, partitions);
+    this.#reached = new Array<number>(partitions).fill(0);
+    this.#port = this.#appendPort(connection);
+  }
+
+  async append(append: Append, options?: AppendOptions): Promise<Appended> {
+    const appended = await appendOne(this.#port, append, options);
+    this.#saw(appended.partition, appended.seq);
+    return appended;
+  }
+
+  async appendBatch(appends: readonly Append[]): Promise<Appended & { readonly seqs: readonly number[] }> {
+    const appended = await appendAll(this.#port, appends);
+    this.#saw(appended.partition, appended.seq);
+    return appended;
+  }
+
+  async last(subject: string): Promise<StoredEntry | undefined> {
+    const partition = partitionOfSubject(subject);
+    const entry = await this.#leader.last(partition, subject);
+    if (entry) this.#saw(partition, entry.seq);
+    return entry;
+  }
+
+  lastOf(partition: number, subjects: readonly string[], upToSeq?: number): Promise<StoredEntry[]> {
+    return this.#lastValues.lastOf(partition, subjects, upToSeq);
+  }
+
+  async lastSequence(partition: number): Promise<number> {
+    const seq = await this.#leader.lastSequence(partition);
+    this.#saw(partition, seq);
+    return seq;
+  }
+
+  readSubject(partition: number, subject: string, range: SubjectRange): Promise<SubjectRead> {
+    return this.#reads.readSubject(partition, subject, range);
+  }
+
+  findAppended(subject: string, messageId: string, sinceMs: number): Promise<StoredEntry | undefined> {
+    return this.#reads.findMarked(partitionOfSubject(subject), subject, { sinceMs }, messageIdMark(messageId));
+  }
+
+  entry(partition: number, seq: number): Promise<StoredEntry | undefined> {
+    return this.#reads.entry(partition, seq);
+  }
+
+  async follow(
+    options: FollowOptions,
+    onBatch: (entries: StoredEntry[], last: number) => Promise<void>,
+  ): Promise<void> {
+    this.#wakeUps.join();
+    try {
+      await follow(
+        {
+          step: (partition, after, max) => this.#reads.step(partition, after, max),
+          more: (partition, after, emptySteps, signal) => this.#wakeUps.more(partition, after, emptySteps, signal),
+        },
+        options,
+        onBatch,
+      );
+    } finally {
+      this.#wakeUps.leave();
+    }
+  }
+
+  async live(liveSubject: string, onEntry: (entry: StoredEntry) => void): Promise<Subscription> {
+    const subscription = this.#nc.subscribe(liveSubject, {
+      callback: (error, message) => {
+        const fields = error ? undefined : storedFields(message);
+        if (fields) onEntry(toEntry({ ...fields, payload: message.string() }, fields.lastSequence));
+      },
+    });
+    await this.#nc.flush();
+    return { stop: async () => subscription.unsubscribe() };
+  }
+
+  async tails(partition: number, onNotice: (notice: TailsNotice) => void): Promise<Subscription> {
+    const subscription = this.#nc.subscribe(TRANSIENT.tails(partition), {
+      callback: (error, message) => {
+        const notice = error ? undefined : parseNotice(message.string());
+        if (notice) onNotice(notice);
+      },
+    });
+    await this.#nc.flush();
+    return { stop: async () => subscription.unsubscribe() };
+  }
+
+  async publishTails(partition: number, signal: AbortSignal): Promise<void> {
+    const after = await this.lastSequence(partition);
+    const subject = TRANSIENT.tails(partition);
+    const collector = new TailsCollector(this.epoch, after, (notice) => {
+      if (!this.#nc.isClosed()) this.#nc.publish(subject, JSON.stringify(notice));
+    });
+    await publishTails(
+      collector,
+      (options, onBatch) => this.follow(options, onBatch),
+      { partition, after, signal },
+      (tick) => {
+        const timer = setInterval(tick, LOG_LIMITS.tailsMs);
+        return () => clearInterval(timer);
+      },
+    );
+  }
+
+  /** Ends the log's own subscriptions; the connection is its opener's. */
+  async close(): Promise<void> {
+    this.#publisher.stop();
+    this.#direct.stop();
+  }
+
+  #saw(partition: number, seq: number): void {
+    if (seq > (this.#reached[partition] ?? 0)) this.#reached[partition] = seq;
+  }
+
+  #appendPort(connection: ConnectionWatch): AppendPort {
+    return {
+      publish: (entry, messageId) => this.#publisher.publish(entry, messageId),
+      publishBatch: (entries, batchId) => this.#publisher.publishBatch(entries, batchId),
+      reached: (partition) => this.#reached[partition] ?? 0,
+      findMarked: async (partition, subject, after, mark) =>
+        (await this.#reads.findMarked(partition, subject, { after }, mark))?.seq,
+      newId: () => randomBytes(12).toString('base64url'),
+      now: () => performance.now(),
+      pause: async (tries, leftMs) => {
+        await connection.untilUp(leftMs);
+        await pause(retryPauseMs(tries, random));
+      },
+    };
+  }
+}

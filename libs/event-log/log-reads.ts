@@ -1,0 +1,170 @@
+/**
+ * Reads of the log: direct gets for the mass, the leader's word where a replica's could be old.
+ *
+ * A replica answers with what it has. What it has is never wrong, but may end too early. So in a cluster every claim that
+ * nothing stands somewhere (the end of a range, a hole, no entry before this one) is put to the leader, by one question:
+ * which is the next entry after this one? On a single server the answering server is the leader.
+ */
+import type { StoredMark } from './appending.js';
+import type { ConnectionWatch } from './connection.js';
+import type { DirectAnswer, DirectEntry, DirectGet, DirectGets } from './direct-gets.js';
+import type { LeaderReads } from './leader-reads.js';
+import { LOG_LIMITS } from './limits.js';
+import { isLiteral } from './log-subject.js';
+import { LogUnavailableError, type StoredEntry, type SubjectRange, type SubjectRead } from './log.js';
+import { Patience } from './patience.js';
+import { toEntry } from './stored-message.js';
+
+/** Where a search begins: after a sequence, or at a time of the broker's clock. */
+export type From = { readonly after: number } | { readonly sinceMs: number };
+
+interface RangeRead {
+  readonly entries: DirectEntry[];
+  readonly complete: boolean;
+}
+
+export class LogReads {
+  constructor(
+    private readonly connection: ConnectionWatch,
+    private readonly direct: DirectGets,
+    private readonly leader: LeaderReads,
+  ) {}
+
+  get clustered(): boolean {
+    return this.connection.nc.info?.cluster !== undefined;
+  }
+
+  async readSubject(partition: number, subject: string, range: SubjectRange): Promise<SubjectRead> {
+    const { entries, complete } = await this.range(partition, subject, { after: range.after }, range);
+    const [first] = entries;
+    if (!first || !isLiteral(subject)) return { entries: entries.map((entry) => toEntry(entry, undefined)), complete };
+    let prev = (await this.lastUpTo(partition, subject, first.seq - 1))?.seq ?? 0;
+    const chained: StoredEntry[] = [];
+    for (const entry of entries) {
+      chained.push(toEntry(entry, prev));
+      prev = entry.seq;
+    }
+    return { entries: chained, complete };
+  }
+
+  /** The last entry on the subject with this mark; all of the subject from there up to now is looked through. */
+  async findMarked(partition: number, subject: string, from: From, mark: StoredMark): Promise<StoredEntry | undefined> {
+    const upTo = await this.leader.lastSequence(partition);
+    let found: DirectEntry | undefined;
+    for (let place = from; ;) {
+      const { entries, complete } = await this.range(partition, subject, place, { upTo, max: LOG_LIMITS.readBatchMax });
+      found = entries.findLast((entry) => mark.fits(entry.headers.get(mark.header) ?? '')) ?? found;
+      const last = entries[entries.length - 1];
+      if (complete || !last) return found && toEntry(found, undefined);
+      place = { after: last.seq };
+    }
+  }
+
+  async entry(partition: number, seq: number): Promise<StoredEntry | undefined> {
+    const [entry] = (await this.whole(partition, { seq, batch: 1 })).entries;
+    if (entry) return toEntry(entry, undefined);
+    return this.clustered ? this.leader.at(partition, seq) : undefined;
+  }
+
+  /** The last entry of a literal subject that is not after `upTo`. */
+  async lastUpTo(partition: number, subject: string, upTo: number): Promise<DirectEntry | undefined> {
+    if (upTo < 1) return undefined;
+    const patience = new Patience(partition);
+    for (;;) {
+      const [entry] = (await this.whole(partition, { multi_last: [subject], up_to_seq: upTo })).entries;
+      if (await this.#nothingBetween(partition, subject, entry?.seq ?? 0, upTo)) return entry;
+      await patience.wait();
+    }
+  }
+
+  /** A step of a follower: what comes after `after`, without hole. Never rejects; nothing is a valid answer. */
+  async step(
+    partition: number,
+    after: number,
+    max: number,
+  ): Promise<{ readonly entries: StoredEntry[]; readonly pending: number }> {
+    const request = { seq: after + 1, next_by_subj: '>', batch: max, max_bytes: LOG_LIMITS.readBatchBytesMax };
+    const { entries, pending } = await this.direct.ask(partition, request);
+    const sure = this.clustered ? await this.#beforeDoubtfulHole(partition, after, entries) : entries;
+    return { entries: sure.map((entry) => toEntry(entry, undefined)), pending: pending + entries.length - sure.length };
+  }
+
+  async range(
+    partition: number,
+    subject: string,
+    from: From,
+    { upTo, max, maxBytes = Infinity }: Omit<SubjectRange, 'after'>,
+  ): Promise<RangeRead> {
+    const read: DirectEntry[] = [];
+    let place = from;
+    let bytes = 0;
+    const patience = new Patience(partition);
+    while (!('after' in place) || place.after < upTo) {
+      // One more than is wanted, so as to know whether the range ends here.
+      const batch = Math.min(LOG_LIMITS.readBatchMax, max - read.length + 1);
+      const { entries, whole, pending } = await this.direct.ask(partition, {
+        ...('after' in place ? { seq: place.after + 1 } : { start_time: new Date(place.sinceMs).toISOString() }),
+        next_by_subj: subject,
+        batch,
+        max_bytes: LOG_LIMITS.readBatchBytesMax,
+      });
+      for (const entry of entries) {
+        if (entry.seq > upTo) return { entries: read, complete: true };
+        bytes += entry.payload.length;
+        if (read.length === max || (bytes > maxBytes && read.length > 0)) return { entries: read, complete: false };
+        read.push(entry);
+        place = { after: entry.seq };
+      }
+      if (whole && pending === 0 && (await this.#isEnd(partition, subject, place, upTo))) break;
+      if (entries.length > 0) patience.renew();
+      else await patience.wait();
+    }
+    return { entries: read, complete: true };
+  }
+
+  /** Asks until an answer is whole. @throws LogUnavailableError */
+  async whole(partition: number, request: DirectGet): Promise<DirectAnswer> {
+    const patience = new Patience(partition);
+    for (;;) {
+      const answer = await this.direct.ask(partition, request);
+      if (answer.whole) return answer;
+      await patience.wait();
+    }
+  }
+
+  async #isEnd(partition: number, subject: string, place: From, upTo: number): Promise<boolean> {
+    if ('after' in place) return this.#nothingBetween(partition, subject, place.after, upTo);
+    if (!this.clustered) return true;
+    // There is no sequence to ask after: what the leader has last on the subject tells whether something came since.
+    const last = await this.leader.last(partition, subject);
+    return !last || last.at < place.sinceMs;
+  }
+
+  async #nothingBetween(partition: number, subject: string, after: number, upTo: number): Promise<boolean> {
+    if (!this.clustered) return true;
+    const next = await this.leader.next(partition, subject, after);
+    return !next || next.seq > upTo;
+  }
+
+  async #beforeDoubtfulHole(
+    partition: number,
+    after: number,
+    entries: readonly DirectEntry[],
+  ): Promise<readonly DirectEntry[]> {
+    let before = after;
+    for (const [i, { seq }] of entries.entries()) {
+      if (seq !== before + 1 && !(await this.#isHole(partition, before, seq))) return entries.slice(0, i);
+      before = seq;
+    }
+    return entries;
+  }
+
+  async #isHole(partition: number, before: number, seq: number): Promise<boolean> {
+    try {
+      return await this.#nothingBetween(partition, '>', before, seq - 1);
+    } catch (error) {
+      if (error instanceof LogUnavailableError) return false;
+      throw error;
+    }
+  }
+}

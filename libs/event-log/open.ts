@@ -1,0 +1,152 @@
+/**
+ * Opening the log: creates it where there is none, and refuses to work on one that is not as configured.
+ *
+ * Creating: `CHAT_0` first. Its metadata hold the new log's epoch, and the broker creates a stream once, so of processes that
+ * start together one decides the epoch and the others read it back. Then the other streams (creating the same one twice is no
+ * error), then `CHAT_0` is marked complete. An unmarked log was interrupted while it was created, so nobody has written to it,
+ * and whoever comes next goes on; from a marked log a missing stream was lost.
+ */
+import { randomBytes } from 'node:crypto';
+import { errors, type NatsConnection } from '@nats-io/transport-node';
+import { STREAM_METADATA, streamName } from '#contract';
+import { BROKER_CODES } from './append-answer.js';
+import { ConnectionWatch } from './connection.js';
+import { JetStreamApi, type ApiAnswer, type ApiError } from './jetstream-api.js';
+import { JetStreamLog } from './jetstream-log.js';
+import { LOG_LIMITS } from './limits.js';
+import { LogMismatchError } from './log.js';
+import { pause } from './pause.js';
+import { differences, streamConfig, type LogShape, type StreamConfig } from './streams.js';
+
+export interface OpenOptions extends LogShape {
+  /** Create the log where there is none. Without it, one is waited for, for `openMs`. */
+  readonly create?: boolean;
+}
+
+const OLDEST_SERVER = [2, 12] as const;
+const POLL_MS = 100;
+
+/**
+ * @throws LogMismatchError one message: what is wrong and what to do.
+ * @throws LogUnavailableError when the broker cannot be asked.
+ */
+export async function openEventLog(nc: NatsConnection, options: OpenOptions): Promise<JetStreamLog> {
+  await checkServer(nc);
+  const connection = new ConnectionWatch(nc);
+  const epoch = await settleEpoch(new JetStreamApi(connection, LOG_LIMITS.openMs), options);
+  return new JetStreamLog(epoch, options.partitions, connection, new JetStreamApi(connection));
+}
+
+async function checkServer(nc: NatsConnection): Promise<void> {
+  const { version = '0', server_name: name = nc.getServer() } = nc.info ?? {};
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major < OLDEST_SERVER[0] || (major === OLDEST_SERVER[0] && minor < OLDEST_SERVER[1]))
+    throw new LogMismatchError(
+      `nats-server ${name} is ${version}, Parley needs ${OLDEST_SERVER.join('.')} or newer (atomic batches): upgrade it`,
+    );
+  if (!(await hasJetStream(nc)))
+    throw new LogMismatchError(
+      `nats-server ${name} runs without JetStream: start it with -js, or with a jetstream block`,
+    );
+}
+
+/** Only a clear no counts: a cluster that is still electing answers nothing for a while. */
+async function hasJetStream(nc: NatsConnection): Promise<boolean> {
+  const offCodes = new Set([10039, 10076]);
+  try {
+    const { error } = (await nc.request('$JS.API.INFO', '', { timeout: LOG_LIMITS.readTryMs })).json<ApiAnswer>();
+    return !error || !offCodes.has(error.err_code);
+  } catch (error) {
+    const nobody =
+      error instanceof errors.NoRespondersError ||
+      (error instanceof Error && error.cause instanceof errors.NoRespondersError);
+    return !nobody || nc.info?.jetstream === true;
+  }
+}
+
+interface InfoAnswer extends ApiAnswer {
+  readonly config?: StreamConfig;
+}
+
+async function settleEpoch(api: JetStreamApi, options: OpenOptions): Promise<string> {
+  const until = performance.now() + LOG_LIMITS.openMs;
+  for (let readings = 0; ; readings++) {
+    const streams = await readStreams(api, options.partitions);
+    const { epoch, mismatch } = checkStreams(streams, options);
+    if (epoch !== undefined) return epoch;
+    // What is read while another process creates the log can look torn: only a second reading counts.
+    if (mismatch !== undefined && readings > 0) throw new LogMismatchError(mismatch);
+    if (mismatch !== undefined) continue;
+    if (options.create) await createStreams(api, options, streams[0]);
+    else if (performance.now() >= until)
+      throw new LogMismatchError(`there is no log (stream ${streamName(0)}): start the service that creates it first`);
+    else await pause(POLL_MS);
+  }
+}
+
+async function readStreams(api: JetStreamApi, partitions: number): Promise<(StreamConfig | undefined)[]> {
+  return Promise.all(
+    Array.from({ length: partitions }, async (_, partition) => {
+      const { config, error } = await api.ask<InfoAnswer>(`STREAM.INFO.${streamName(partition)}`);
+      if (error && error.err_code !== BROKER_CODES.streamNotFound) throw apiRefusal(streamName(partition), error);
+      return config;
+    }),
+  );
+}
+
+interface Finding {
+  /** Of a log that is complete and as configured. */
+  readonly epoch?: string | undefined;
+  /** Why this log cannot be worked on. Neither: there is no log, or not all of it yet. */
+  readonly mismatch?: string;
+}
+
+function checkStreams(streams: readonly (StreamConfig | undefined)[], shape: LogShape): Finding {
+  const [first] = streams;
+  const found = streams.filter((stream) => stream !== undefined);
+  if (found.length === 0) return {};
+  const logPartitions = Number(first?.metadata?.[STREAM_METADATA.partitions]);
+  if (first && logPartitions !== shape.partitions)
+    return {
+      mismatch:
+        `the log was created with ${logPartitions} partitions, configured are ${shape.partitions}: partitions are chosen ` +
+        `once; set PARTITIONS=${logPartitions}, or start with an empty store`,
+    };
+  const epoch = first?.metadata?.[STREAM_METADATA.epoch];
+  const complete = first?.metadata?.[STREAM_METADATA.complete] === 'true';
+  const lines = found.flatMap((stream) => differences(stream, shape));
+  for (const stream of found) {
+    const own = stream.metadata?.[STREAM_METADATA.epoch];
+    if (first && own !== epoch) lines.push(`${stream.name}: epoch is ${own}, that of ${first.name} is ${epoch}`);
+  }
+  for (const [partition, stream] of streams.entries())
+    if (!stream && (complete || !first)) lines.push(`${streamName(partition)} is missing`);
+  if (lines.length === 0) return complete ? { epoch } : {};
+  return {
+    mismatch:
+      `the log is not as configured; nothing was changed. ${lines.join('; ')}. Set the configuration or the stream ` +
+      '(nats stream edit) right; restore a missing stream, or one of another epoch, from a backup of the whole log',
+  };
+}
+
+async function createStreams(api: JetStreamApi, shape: LogShape, existing: StreamConfig | undefined): Promise<void> {
+  const config = existing ?? streamConfig(0, shape, randomBytes(8).toString('hex'));
+  // Another process was faster: its stream is read back, and with it the epoch.
+  if (!existing && !(await create(api, config))) return;
+  const epoch = config.metadata?.[STREAM_METADATA.epoch] ?? '';
+  for (let partition = 1; partition < shape.partitions; partition++)
+    await create(api, streamConfig(partition, shape, epoch));
+  const marked = { ...config, metadata: { ...config.metadata, [STREAM_METADATA.complete]: 'true' } };
+  const { error } = await api.ask(`STREAM.UPDATE.${config.name}`, marked);
+  if (error) throw apiRefusal(config.name, error);
+}
+
+/** False when a stream of that name is there with another configuration. */
+async function create(api: JetStreamApi, config: StreamConfig): Promise<boolean> {
+  const { error } = await api.ask(`STREAM.CREATE.${config.name}`, config);
+  if (error && error.err_code !== BROKER_CODES.streamNameInUse) throw apiRefusal(config.name, error);
+  return !error;
+}
+
+const apiRefusal = (name: string, error: ApiError): LogMismatchError =>
+  new LogMismatchError(`the broker refuses stream ${name}: ${error.description} (${error.err_code})`);

@@ -1,0 +1,85 @@
+/**
+ * The tails role of a partition: reads the log in order and tells, every `tailsMs` in which something happened, what stands
+ * last on every subject that moved. Gateways check by it that the live copies missed nothing.
+ *
+ * Notices of one run join end to end (`from` is the one before's `to`). A new run starts at the log's end, which shows as a gap.
+ */
+import { LOG_LIMITS } from './limits.js';
+import type { StoredEntry, TailsNotice } from './log.js';
+
+/** Collects entries into notices that stay below the size limit. */
+export class TailsCollector {
+  #last = new Map<string, number>();
+  #bytes = 0;
+  #to: number;
+
+  constructor(
+    private readonly epoch: string,
+    private from: number,
+    private readonly publish: (notice: TailsNotice) => void,
+  ) {
+    this.#to = from;
+  }
+
+  add({ subject, seq }: StoredEntry): void {
+    if (!this.#last.has(subject)) this.#bytes += subject.length + 24;
+    this.#last.set(subject, seq);
+    this.#to = seq;
+    if (this.#bytes >= LOG_LIMITS.tailsNoticeBytesMax) this.flush();
+  }
+
+  flush(): void {
+    if (this.#last.size === 0) return;
+    this.publish({ epoch: this.epoch, from: this.from, to: this.#to, last: [...this.#last] });
+    this.from = this.#to;
+    this.#last = new Map();
+    this.#bytes = 0;
+  }
+}
+
+type Follow = (
+  options: { readonly partition: number; readonly after: number; readonly signal: AbortSignal },
+  onBatch: (entries: StoredEntry[]) => Promise<void>,
+) => Promise<void>;
+
+/** Runs until `signal` aborts; what was read by then is still told. `every` calls back each `tailsMs` until its result is called. */
+export async function publishTails(
+  collector: TailsCollector,
+  follow: Follow,
+  at: { readonly partition: number; readonly after: number; readonly signal: AbortSignal },
+  every: (tick: () => void) => () => void,
+): Promise<void> {
+  const stop = every(() => collector.flush());
+  try {
+    await follow(at, async (entries) => {
+      for (const entry of entries) collector.add(entry);
+    });
+  } finally {
+    stop();
+    collector.flush();
+  }
+}
+
+/** Undefined for anything that is no notice. */
+export function parseNotice(text: string): TailsNotice | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    !('epoch' in value && 'from' in value && 'to' in value && 'last' in value)
+  )
+    return undefined;
+  const { epoch, from, to, last } = value;
+  if (typeof epoch !== 'string' || typeof from !== 'number' || typeof to !== 'number' || !Array.isArray(last))
+    return undefined;
+  const pairs = last.filter(isPair);
+  return pairs.length === last.length ? { epoch, from, to, last: pairs } : undefined;
+}
+
+const isPair = (value: unknown): value is [string, number] =>
+  Array.isArray(value) && value.length === 2 && typeof value[0] === 'string' && typeof value[1] === 'number';
