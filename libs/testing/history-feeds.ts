@@ -83,8 +83,12 @@ class FeedCheck {
       if (seq !== right)
         this.#violate('no-start', room, `starts at ${seq}, its cursor covers ${right}`, [{ room, seq }, frame.cursor]);
     }
+    const listed = new Set(frame.rooms.map(({ room }) => room));
     for (const room of this.truth.rooms.values()) {
       const feed = this.#feed(room.room);
+      // A room that was left meanwhile can neither be followed nor read again.
+      if (!listed.has(room.room) && !wasMember(room, this.client.user, (seqs[room.partition] ?? 0) + 0.5))
+        this.#excuse(room, seqs[room.partition] ?? 0);
       feed.last = Math.max(feed.last, seqs[room.partition] ?? 0);
       const next = room.timeline.findIndex((entry) => entry.seq > (seqs[room.partition] ?? 0));
       feed.due = next < 0 ? room.timeline.length : next;
@@ -151,14 +155,21 @@ class FeedCheck {
     }
   }
 
-  #refetched(room: string, messages: readonly Fetched[]): void {
-    const { got } = this.#feed(room);
+  #refetched(room: string, messages: readonly Fetched[] | 'refused'): void {
+    const { got, last } = this.#feed(room);
+    const truth = this.truth.rooms.get(room);
+    if (messages === 'refused') return truth && this.#excuse(truth, last);
     for (const message of messages) {
       const entry = this.#byPlace.get(room)?.get(message.seq);
       if (!entry?.message || !sameMessage(message, entry.message))
         this.#violate('differs', room, `refetched ${message.seq} is not what the log has`, [message, entry?.message]);
       got.add(message.seq);
     }
+  }
+
+  #excuse(room: RoomTruth, upTo: number): void {
+    const { got } = this.#feed(room.room);
+    for (const { seq } of room.timeline) if (seq <= upTo) got.add(seq);
   }
 
   #checkComplete(room: RoomTruth): void {

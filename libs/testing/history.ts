@@ -35,8 +35,8 @@ export interface SendRecord {
 export type ClientStep =
   | { readonly kind: 'frame'; readonly frame: ServerFrame }
   | { readonly kind: 'closed'; readonly code: number }
-  /** Read over HTTP, because a resume was not recovered. */
-  | { readonly kind: 'refetched'; readonly room: string; readonly messages: readonly Fetched[] };
+  /** Read over HTTP, because a resume was not recovered; refused when the user had left in the meantime. */
+  | { readonly kind: 'refetched'; readonly room: string; readonly messages: readonly Fetched[] | 'refused' };
 
 export type Fetched = Pick<MessageView, 'id' | 'seq' | 'ordinal' | 'sender' | 'content'>;
 
