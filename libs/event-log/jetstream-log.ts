@@ -27,7 +27,7 @@ import type {
 import { pause, random } from './pause.js';
 import { Publisher } from './publisher.js';
 import { storedFields, toEntry } from './stored-message.js';
-import { parseNotice, publishTails, TailsCollector } from './tails.js';
+import { parseNotice, TailsCollector } from './tails.js';
 import { WakeUps } from './wake-ups.js';
 
 export class JetStreamLog implements EventLog {
@@ -147,15 +147,13 @@ export class JetStreamLog implements EventLog {
     const collector = new TailsCollector(this.epoch, after, (notice) => {
       if (!this.#nc.isClosed()) this.#nc.publish(subject, JSON.stringify(notice));
     });
-    await publishTails(
-      collector,
-      (options, onBatch) => this.follow(options, onBatch),
-      { partition, after, signal },
-      (tick) => {
-        const timer = setInterval(tick, LOG_LIMITS.tailsMs);
-        return () => clearInterval(timer);
-      },
-    );
+    const timer = setInterval(() => collector.flush(), LOG_LIMITS.tailsMs);
+    try {
+      await this.follow({ partition, after, signal }, async (entries) => collector.add(entries));
+    } finally {
+      clearInterval(timer);
+      collector.flush();
+    }
   }
 
   /** Ends the log's own subscriptions; the connection is its opener's. */

@@ -7,6 +7,9 @@
 import { LOG_LIMITS } from './limits.js';
 import type { StoredEntry, TailsNotice } from './log.js';
 
+/** What a pair costs in a notice beside its subject: brackets, quotes, comma and the sequence. */
+const PAIR_BYTES = 24;
+
 /** Collects entries into notices that stay below the size limit. */
 export class TailsCollector {
   #last = new Map<string, number>();
@@ -21,11 +24,14 @@ export class TailsCollector {
     this.#to = from;
   }
 
-  add({ subject, seq }: StoredEntry): void {
-    if (!this.#last.has(subject)) this.#bytes += subject.length + 24;
-    this.#last.set(subject, seq);
-    this.#to = seq;
-    if (this.#bytes >= LOG_LIMITS.tailsNoticeBytesMax) this.flush();
+  /** Entries in the log's order. */
+  add(entries: readonly StoredEntry[]): void {
+    for (const { subject, seq } of entries) {
+      if (!this.#last.has(subject)) this.#bytes += subject.length + PAIR_BYTES;
+      this.#last.set(subject, seq);
+      this.#to = seq;
+      if (this.#bytes >= LOG_LIMITS.tailsNoticeBytesMax) this.flush();
+    }
   }
 
   flush(): void {
@@ -34,29 +40,6 @@ export class TailsCollector {
     this.from = this.#to;
     this.#last = new Map();
     this.#bytes = 0;
-  }
-}
-
-type Follow = (
-  options: { readonly partition: number; readonly after: number; readonly signal: AbortSignal },
-  onBatch: (entries: StoredEntry[]) => Promise<void>,
-) => Promise<void>;
-
-/** Runs until `signal` aborts; what was read by then is still told. `every` calls back each `tailsMs` until its result is called. */
-export async function publishTails(
-  collector: TailsCollector,
-  follow: Follow,
-  at: { readonly partition: number; readonly after: number; readonly signal: AbortSignal },
-  every: (tick: () => void) => () => void,
-): Promise<void> {
-  const stop = every(() => collector.flush());
-  try {
-    await follow(at, async (entries) => {
-      for (const entry of entries) collector.add(entry);
-    });
-  } finally {
-    stop();
-    collector.flush();
   }
 }
 
