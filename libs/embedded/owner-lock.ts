@@ -26,6 +26,7 @@ interface Claim extends StartedProcesses {
 }
 
 const FILE = 'owner.json';
+const OWNER_PATIENCE_MS = 2_000;
 /** How long a leftover gets to end in order before it is killed. The guard of a dead owner is ending it at the same time. */
 const LEFTOVER_GRACE_MS = 5_000;
 const LEFTOVER_KILL_MS = 10_000;
@@ -37,7 +38,7 @@ export async function claimFolder(folder: string, title: string): Promise<OwnerL
   if (!owner) throw new Error('this process is not in the process table');
   while (!createExclusively(file, { owner })) {
     const claim = readClaim(file);
-    if (claim && isRunning(claim.owner)) {
+    if (claim && !(await endsSoon(claim.owner))) {
       throw new Error(
         `${title}: ${folder} is in use by process ${claim.owner.pid}; stop that one or choose another folder`,
       );
@@ -49,6 +50,14 @@ export async function claimFolder(folder: string, title: string): Promise<OwnerL
     record: (processes) => replace(file, { owner, ...processes }),
     release: () => rmSync(file, { force: true }),
   };
+}
+
+/** An owner that has just been killed, or is on its way out, is worth a moment's wait. */
+async function endsSoon(owner: ProcessName): Promise<boolean> {
+  if (owner.pid === process.pid && isRunning(owner)) return false;
+  const deadline = Date.now() + OWNER_PATIENCE_MS;
+  await waitUntil('the owner ends', OWNER_PATIENCE_MS * 2, () => !isRunning(owner) || Date.now() > deadline);
+  return !isRunning(owner);
 }
 
 async function endLeftovers(claim: Claim, title: string): Promise<void> {
