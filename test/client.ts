@@ -10,7 +10,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { mayReconnect, newKey, type ServerFrame, type ServerFrameOf } from '#contract';
 import { waitUntil } from '#embedded';
 import type { ClientHistory, ClientStep, Fetched, SendOutcome, SendRecord } from '#testing';
-import { Http, listAt } from './http.js';
+import { Http, listAt, textAt, type Answer } from './http.js';
 import { Socket, type Frame } from './socket.js';
 
 export interface ClientOptions {
@@ -53,6 +53,8 @@ export class TestClient {
   readonly #last = new Map<string, number>();
   readonly #http: Http;
   readonly faults: string[] = [];
+  /** By room: the newest message that it was shown. */
+  readonly newest = new Map<string, string>();
   /** Rooms that this user is in, as far as the feed says. */
   readonly rooms = new Set<string>();
   #socket: Socket | undefined;
@@ -63,6 +65,7 @@ export class TestClient {
   #requests = 0;
   #heardAt = 0;
   #refetching = 0;
+  #posting = 0;
   #timers: NodeJS.Timeout[] = [];
   /** How often a resume succeeded, and how often the rooms had to be read again. */
   resumes = 0;
@@ -81,7 +84,7 @@ export class TestClient {
   }
 
   get unanswered(): number {
-    return this.#pending.size;
+    return this.#pending.size + this.#posting;
   }
 
   get acknowledged(): number {
@@ -114,6 +117,30 @@ export class TestClient {
     const reply = await this.request({ op: 'send', room, content, key });
     record.outcome = outcomeOf(reply);
     return record.outcome;
+  }
+
+  /** The same over HTTP, where nobody repeats it but the caller. */
+  async sendOverHttp(room: string, content: string): Promise<SendOutcome> {
+    const key = newKey(Date.now(), randomBytes(10));
+    const record = { room, key, content, outcome: { kind: 'unknown' } as SendOutcome };
+    this.#sends.push(record);
+    this.#posting += 1;
+    const answer = await this.#post(`/api/rooms/${room}/messages`, { content }, key);
+    this.#posting -= 1;
+    if (answer) record.outcome = outcomeOfAnswer(answer);
+    return record.outcome;
+  }
+
+  /** Repeats until there is an answer that is not temporary; undefined when the client was stopped before. */
+  async #post(path: string, body: object, key: string): Promise<Answer | undefined> {
+    if (this.#stopped) return undefined;
+    const answer = await this.#http.post(path, body, { headers: { 'idempotency-key': key } }).catch(unreachable);
+    if (answer && answer.status < 500 && answer.status !== 429) return answer;
+    if (answer?.status === 500) this.#fault(`an internal error: ${answer.text}`);
+    return new Promise((resolve, reject) => {
+      const again = (): void => void this.#post(path, body, key).then(resolve, reject);
+      this.#timers.push(setTimeout(again, randomInt(RECONNECT_MIN_MS, RECONNECT_MAX_MS)));
+    });
   }
 
   async join(room: string): Promise<Reply> {
@@ -225,7 +252,10 @@ export class TestClient {
   }
 
   #event(frame: ServerFrameOf<'event'>): void {
-    if (frame.prev !== undefined) return this.#take(frame.room, frame.seq, frame.prev);
+    if (frame.prev !== undefined) {
+      if (frame.type === 'message.sent') this.newest.set(frame.room, String(frame.data['id']));
+      return this.#take(frame.room, frame.seq, frame.prev);
+    }
     if (frame.data['userId'] !== this.options.user) return;
     if (frame.type === 'member.joined') {
       this.rooms.add(frame.room);
@@ -332,6 +362,17 @@ export class TestClient {
 /** The platform cannot answer now. */
 class Unavailable extends Error {
   override readonly name = 'Unavailable';
+}
+
+/** fetch rejects with a TypeError when no answer came; anything else is our own mistake. */
+function unreachable(error: unknown): undefined {
+  if (!(error instanceof TypeError)) throw error;
+}
+
+function outcomeOfAnswer({ status, json }: Answer): SendOutcome {
+  if (status !== 202) return { kind: 'refused', code: `${status} ${String(json['code'])}` };
+  const position = textAt(json, 'position');
+  return { kind: 'acknowledged', id: textAt(json, 'id'), position, seq: Number(position.split('-')[1]) };
 }
 
 function outcomeOf(reply: Reply): SendOutcome {
