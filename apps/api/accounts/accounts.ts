@@ -1,0 +1,111 @@
+/** Accounts: who can sign in here. Plain rows, never events; what others see of a user is the profile, which is. */
+import { Inject, Injectable } from '@nestjs/common';
+import { z } from 'zod';
+import { DomainError, fields, LIMITS } from '#contract';
+import type { Database } from '#read-models';
+import { DATABASE } from '#service';
+import { FailedSignInLimit } from '../http/limits.js';
+import { Passwords } from './passwords.js';
+
+/** Enough to tell an address from a slip of the keyboard; whether it exists only a mail can tell. */
+const email = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .max(LIMITS.emailCharacters)
+  .regex(/^[^\s@\p{Cc}\p{Cs}]+@[^\s@\p{Cc}\p{Cs}]+$/u, 'must be an e-mail address');
+const password = z.string().refine((text) => {
+  const bytes = Buffer.byteLength(text, 'utf8');
+  return bytes >= LIMITS.passwordBytesMin && bytes <= LIMITS.passwordBytesMax;
+}, `must be ${LIMITS.passwordBytesMin} to ${LIMITS.passwordBytesMax} bytes`);
+
+export const registration = z.object({ username: fields.username, email, password });
+export type Registration = z.output<typeof registration>;
+
+export interface Account {
+  readonly userId: string;
+  readonly username: string;
+  readonly email: string;
+}
+
+interface AccountRow {
+  readonly user_id: string;
+  readonly username: string;
+  readonly email: string;
+  readonly password_hash: string | null;
+}
+
+const COLUMNS = 'user_id, username, email, password_hash';
+
+@Injectable()
+export class Accounts {
+  constructor(
+    @Inject(DATABASE) private readonly database: Database,
+    private readonly passwords: Passwords,
+    private readonly failures: FailedSignInLimit,
+  ) {}
+
+  /** @throws DomainError `already_exists` */
+  async register(given: Registration): Promise<Account> {
+    const passwordHash = await this.passwords.hash(given.password);
+    const usernameKey = given.username.toLowerCase();
+    const [row] = await this.database.query<AccountRow>(
+      'account-register',
+      `insert into accounts (user_id, username, username_key, email, password_hash)
+       values ($1, $2, $1, $3, $4) on conflict do nothing returning ${COLUMNS}`,
+      [usernameKey, given.username, given.email, passwordHash],
+    );
+    if (row === undefined) throw new DomainError('already_exists', 'username or email is already taken');
+    return accountOf(row);
+  }
+
+  /**
+   * The account whose user name or e-mail address and password these are. Unknown names take as long as wrong passwords.
+   * @param address what failures are counted by
+   * @throws DomainError `unauthenticated`, `rate_limited` after too many failures
+   */
+  async signIn(name: string, givenPassword: string, address: string): Promise<Account> {
+    this.failures.check(address);
+    const row = await this.find(name);
+    // Checked again when its turn comes: those that wait together must not all try.
+    const mayTry = (): void => this.failures.check(address);
+    if (row && (await this.passwords.verify(row.password_hash, givenPassword, mayTry))) return accountOf(row);
+    if (!row) await this.passwords.verify(undefined, givenPassword, mayTry);
+    this.failures.take(address);
+    throw new DomainError('unauthenticated', 'invalid email or password');
+  }
+
+  /** A demo user by id or name; those have no password, and nobody else does not. */
+  async demoUser(name: string): Promise<Account> {
+    const [row] = await this.database.query<AccountRow>(
+      'account-demo',
+      `select ${COLUMNS} from accounts where (user_id = $1 or username_key = $1) and password_hash is null`,
+      [keyOf(name)],
+    );
+    if (row === undefined) throw new DomainError('user_not_found');
+    return accountOf(row);
+  }
+
+  async byId(userId: string): Promise<Account | undefined> {
+    const [row] = await this.database.query<AccountRow>(
+      'account-by-id',
+      `select ${COLUMNS} from accounts where user_id = $1`,
+      [userId],
+    );
+    return row && accountOf(row);
+  }
+
+  private async find(name: string): Promise<AccountRow | undefined> {
+    const [row] = await this.database.query<AccountRow>(
+      'account-sign-in',
+      `select ${COLUMNS} from accounts where username_key = $1 or email = $1`,
+      [keyOf(name)],
+    );
+    return row;
+  }
+}
+
+/** PostgreSQL takes no U+0000 and no lone surrogate, and no account has one. */
+const keyOf = (name: string): string => name.trim().toLowerCase().replaceAll('\0', '').toWellFormed();
+
+const accountOf = (row: AccountRow): Account => ({ userId: row.user_id, username: row.username, email: row.email });

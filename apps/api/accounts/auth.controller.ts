@@ -1,0 +1,104 @@
+/** Register, sign in, stay signed in, sign out. Mounted only where Parley's own accounts are the source of identity. */
+import { Controller, Get, Headers, HttpCode, Inject, Post } from '@nestjs/common';
+import type { JWK } from 'jose';
+import { DomainError, parseOrRefuse } from '#contract';
+import { bearerToken, SigningKeys, type TokenVerifier } from '#service';
+import { JsonObject } from '../http/body.js';
+import { Address, TOKEN_VERIFIER } from '../http/caller.js';
+import { RegistrationLimit } from '../http/limits.js';
+import { type Me, Profiles } from '../users/profiles.js';
+import { type Account, Accounts, registration } from './accounts.js';
+import { FirstProfile } from './first-profile.js';
+import { Sessions, type SessionTokens } from './sessions.js';
+
+type Body = Record<string, unknown>;
+
+interface SignedInAnswer extends SessionTokens {
+  readonly user: Me;
+}
+
+@Controller()
+export class AuthController {
+  constructor(
+    private readonly accounts: Accounts,
+    private readonly sessions: Sessions,
+    private readonly profiles: Profiles,
+    private readonly firstProfile: FirstProfile,
+    private readonly registrations: RegistrationLimit,
+    private readonly keys: SigningKeys,
+    @Inject(TOKEN_VERIFIER) private readonly verifier: TokenVerifier,
+  ) {}
+
+  @Post('/api/auth/register')
+  async register(@JsonObject() body: Body, @Address() address: string): Promise<SignedInAnswer> {
+    if (!filled(body['username']) || !filled(body['email']) || !filled(body['password']))
+      throw new DomainError('invalid_body', 'username, email, and password are required');
+    const given = parseOrRefuse(registration, body);
+    this.registrations.take(address);
+    const account = await this.accounts.register(given);
+    await this.firstProfile.publish(account);
+    return this.open(account);
+  }
+
+  @Post('/api/auth/login')
+  @HttpCode(200)
+  async login(@JsonObject() body: Body, @Address() address: string): Promise<SignedInAnswer> {
+    const name = filled(body['email']) ? body['email'] : body['username'];
+    const { password } = body;
+    if (!filled(name) || !filled(password)) throw new DomainError('invalid_body', 'email and password are required');
+    return this.open(await this.accounts.signIn(name, password, address));
+  }
+
+  @Post('/api/auth/refresh')
+  @HttpCode(200)
+  async refresh(@JsonObject() { refreshToken }: Body): Promise<SignedInAnswer> {
+    if (!filled(refreshToken)) throw new DomainError('invalid_body', 'refreshToken is required');
+    const { owner, ...tokens } = await this.sessions.refresh(refreshToken);
+    return { user: await this.profiles.me(owner), ...tokens };
+  }
+
+  /** By the refresh token, or by an access token alone. Nobody is signed in afterwards, and the answer says so. */
+  @Post('/api/auth/logout')
+  @HttpCode(200)
+  async logout(
+    @JsonObject() { refreshToken }: Body,
+    @Headers('authorization') authorization?: string,
+  ): Promise<{ user: null; token: null; refreshToken: null }> {
+    if (filled(refreshToken)) await this.sessions.endByRefreshToken(refreshToken);
+    else {
+      const { userId, sessionId } = await this.verifier.verify(bearerToken(authorization));
+      if (sessionId === undefined) throw new DomainError('unauthenticated');
+      await this.sessions.end(userId, sessionId);
+    }
+    return { user: null, token: null, refreshToken: null };
+  }
+
+  @Get('/.well-known/jwks.json')
+  jwks(): Promise<{ keys: JWK[] }> {
+    return this.keys.jwks();
+  }
+
+  private async open(account: Account): Promise<SignedInAnswer> {
+    return { user: await this.profiles.me(account), ...(await this.sessions.open(account)) };
+  }
+}
+
+/** Demo mode: whoever is at this machine may be any demo user. */
+@Controller()
+export class DemoSignInController {
+  constructor(
+    private readonly accounts: Accounts,
+    private readonly sessions: Sessions,
+    private readonly profiles: Profiles,
+  ) {}
+
+  @Post('/api/auth/demo')
+  @HttpCode(200)
+  async demo(@JsonObject() { user }: Body): Promise<SignedInAnswer> {
+    if (!filled(user)) throw new DomainError('invalid_body', 'user is required');
+    const account = await this.accounts.demoUser(user);
+    return { user: await this.profiles.me(account), ...(await this.sessions.open(account)) };
+  }
+}
+
+const filled = (value: unknown): value is string => typeof value === 'string' && value.trim() !== '';
