@@ -5,6 +5,8 @@ import { waitUntil } from './wait-until.js';
 
 /** A process that this one has started and holds. Every method acts on the process itself, never on its guard alone. */
 export interface Child {
+  /** For messages. */
+  readonly title: string;
   /** Of the present run, or of the last one. */
   readonly pid: number;
   /** SIGKILL; resolves when it has ended. `restart` starts it again. */

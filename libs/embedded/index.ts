@@ -3,10 +3,12 @@
  * outlives it (guard.ts); whatever a child left behind, the next start recovers (owner-lock.ts).
  */
 export { type Child } from './held-process.js';
+export { keepRunning } from './keep-running.js';
 export { natsServerBinary, natsServerIsCached } from './nats-binary.js';
 export { startNatsCluster, type NatsCluster, type NatsClusterOptions } from './nats-cluster.js';
 export { startNatsServer, type NatsServer, type NatsServerOptions } from './nats-server.js';
 export { projectRoot, temporaryFolder } from './places.js';
+export { forgetFolder } from './owner-lock.js';
 export { firstFreePort, freePort } from './ports.js';
 export { startPostgres, type Postgres, type PostgresOptions } from './postgres.js';
 export { isRunning, processNamed, type ProcessName } from './process-table.js';

@@ -1,5 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { isRunning, processNamed, signal, type ProcessName } from './process-table.js';
 import { waitUntil } from './wait-until.js';
@@ -58,6 +68,14 @@ async function endsSoon(owner: ProcessName): Promise<boolean> {
   const deadline = Date.now() + OWNER_PATIENCE_MS;
   await waitUntil('the owner ends', OWNER_PATIENCE_MS * 2, () => !isRunning(owner) || Date.now() > deadline);
   return !isRunning(owner);
+}
+
+/** Removes a data folder with all that is in it; refuses while its owner runs, and ends what a dead one left. */
+export async function forgetFolder(folder: string, title: string): Promise<void> {
+  if (!existsSync(folder)) return;
+  await claimFolder(folder, title);
+  for (const name of readdirSync(folder)) rmSync(realpathSync(join(folder, name)), { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
 }
 
 async function endLeftovers(claim: Claim, title: string): Promise<void> {

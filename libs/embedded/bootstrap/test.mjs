@@ -14,23 +14,30 @@ const NEVER = ['/node_modules/', '/dist/'];
  * jest, which then runs once. The last line is `N passed, N failed`, and the exit code follows it.
  */
 export async function run(args) {
-  await prepare();
-  progress('testing (4/4)');
-  const runs =
-    args.length > 0
-      ? [args]
-      : [
-          ['--maxWorkers=2', '--testPathIgnorePatterns', ...NEVER, WHOLE_PLATFORM],
-          ['--maxWorkers=1', '--testPathPatterns', WHOLE_PLATFORM],
-        ];
   const total = { passed: 0, failed: 0 };
-  for (const each of runs) {
-    const counts = await jest(each);
-    total.passed += counts.passed;
-    total.failed += counts.failed;
+  try {
+    await prepare();
+    progress('testing (4/4)');
+    for (const each of runsFor(args)) add(total, await jest(each));
+  } catch (error) {
+    console.error(`parley: ${error.isExpected ? error.message : error.stack}`);
+    add(total, { passed: 0, failed: 1 });
   }
   process.exitCode = total.failed > 0 ? 1 : 0;
   process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
+}
+
+function add(total, { passed, failed }) {
+  total.passed += passed;
+  total.failed += failed;
+}
+
+function runsFor(args) {
+  if (args.length > 0) return [args];
+  return [
+    ['--maxWorkers=2', '--testPathIgnorePatterns', ...NEVER, WHOLE_PLATFORM],
+    ['--maxWorkers=1', '--testPathPatterns', WHOLE_PLATFORM],
+  ];
 }
 
 async function jest(args) {
