@@ -45,8 +45,14 @@ const STATEMENT_TIMEOUT_MS = 10_000;
 /** Any number that nobody else uses for an advisory lock in this database. */
 const MIGRATION_LOCK = 0x7061726c;
 
-/** A session that says nothing for so long is ended by the server, and its locks with it: the leader's pulse keeps it. */
+/**
+ * A session that says nothing for 10 s is ended by the server, and its locks with it: the leader's pulse keeps it. Everything
+ * that a writer touches is found by key; a plan made while a table was small must not read it whole when it is large.
+ */
 const WRITER_SESSION = [
+  '-c enable_seqscan=off',
+  '-c enable_hashjoin=off',
+  '-c enable_mergejoin=off',
   '-c idle_session_timeout=10000',
   '-c idle_in_transaction_session_timeout=10000',
   '-c tcp_keepalives_idle=5',
