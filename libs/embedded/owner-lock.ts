@@ -3,9 +3,7 @@ import {
   existsSync,
   linkSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
-  realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -74,7 +72,6 @@ async function endsSoon(owner: ProcessName): Promise<boolean> {
 export async function forgetFolder(folder: string, title: string): Promise<void> {
   if (!existsSync(folder)) return;
   await claimFolder(folder, title);
-  for (const name of readdirSync(folder)) rmSync(realpathSync(join(folder, name)), { recursive: true, force: true });
   rmSync(folder, { recursive: true, force: true });
 }
 
