@@ -93,6 +93,11 @@ export class Subjects {
     return `chat.${this.partitionOfRoom(roomId)}.room.${roomId}.member.${userToken(userId)}`;
   }
 
+  /** A user's memberships of all rooms of one partition. */
+  memberships(partition: number, userId: string): string {
+    return `chat.${partition}.room.*.member.${userToken(userId)}`;
+  }
+
   /** Every subject of one room. */
   room(roomId: string): string {
     return `chat.${this.partitionOfRoom(roomId)}.room.${roomId}.>`;

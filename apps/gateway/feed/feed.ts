@@ -1,0 +1,446 @@
+/**
+ * Live delivery of one gateway: its users, their rooms, and the partitions' marks. Transports open readers here and know
+ * nothing of the log; nothing here knows what a socket is.
+ */
+import {
+  CLOSE,
+  formatCursor,
+  isChannelRoomId,
+  LIVE,
+  parseLogSubject,
+  Subjects,
+  userToken,
+  type CloseCode,
+  type LogSubject,
+  type MemberState,
+  type RoomState,
+} from '#contract';
+import type { EventLog, StoredEntry, TailsNotice } from '#event-log';
+import { LocalUser } from './local-user.js';
+import { Partition } from './partition.js';
+import { Places, type Place } from './places.js';
+import type { Reader } from './reader.js';
+import { RoomReads } from './room-reads.js';
+import { bytesOf, joinBytes, type RoomEvent } from './room-event.js';
+import { Room, type RoomStart } from './room.js';
+import type { Anchor, FeedViews } from './views.js';
+import { announcedToSelf, visibleTo } from './visible.js';
+
+/** A room without a reader for so long is let go. */
+const ROOM_IDLE_MS = 60_000;
+/** Entries of one subject that are read because a notice named it. */
+const MISSING_ENTRIES_MAX = 1_000;
+/** A new channel's batch: config, roster, members. Whoever makes a room sees its making, which stands before their joining. */
+const CREATION_ENTRIES_MAX = 67;
+
+export interface FeedOptions {
+  readonly log: EventLog;
+  readonly views: FeedViews;
+  readonly roomSubscribersMax: number;
+  readonly nowMs: () => number;
+  /** Hears of what is no refusal and no outage. */
+  readonly onFault: (error: unknown) => void;
+}
+
+interface ActiveRoom {
+  readonly room: Room;
+  readonly ready: Promise<void>;
+}
+
+export class Feed {
+  readonly log: EventLog;
+  readonly views: FeedViews;
+  readonly subjects: Subjects;
+  readonly reads: RoomReads;
+  readonly readers = new Set<Reader>();
+  private readonly places: Places;
+  private readonly partitions: Partition[];
+  private readonly rooms = new Map<string, ActiveRoom>();
+  /** By token. */
+  private readonly users = new Map<string, LocalUser>();
+  private dirtyRooms: Room[] = [];
+  private flushing = false;
+  private cursorText: string | undefined;
+  private ends: Promise<number[]> | undefined;
+  private brokenBy: string | undefined;
+
+  constructor(private readonly options: FeedOptions) {
+    this.log = options.log;
+    this.views = options.views;
+    this.subjects = new Subjects(this.log.partitions);
+    this.places = new Places(this.log, this.views, this.subjects);
+    this.reads = new RoomReads(this.log, this.subjects, this.places);
+    this.partitions = Array.from({ length: this.log.partitions }, (_, number) => new Partition(number, this));
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.partitions.map((partition) => partition.start(this.options.nowMs())));
+  }
+
+  async stop(): Promise<void> {
+    for (const reader of [...this.readers]) reader.close(CLOSE.draining, 'shutting down');
+    await Promise.all([
+      ...this.partitions.map((partition) => partition.stop()),
+      ...[...this.rooms.values()].map(({ room }) => room.close()),
+      ...[...this.users.values()].map((user) => user.leave()),
+    ]);
+  }
+
+  /** Why no reader can be served any more, if so: the process has to start again. */
+  get broken(): string | undefined {
+    return this.brokenBy;
+  }
+
+  /** Up to where everything has been delivered to every live reader, once the present tick has been flushed. */
+  cursor(): string {
+    this.cursorText ??= formatCursor({ epoch: this.log.epoch, seqs: this.partitions.map(({ mark }) => mark) });
+    return this.cursorText;
+  }
+
+  mark(partition: number): number {
+    return this.partitions[partition]?.mark ?? 0;
+  }
+
+  /** Waits until the marks are at least here. */
+  async reach(seqs: readonly number[]): Promise<void> {
+    await Promise.all(this.partitions.map((partition, i) => partition.reach(seqs[i] ?? 0)));
+  }
+
+  /** The partitions' last sequences as of now or later; those who ask in one tick share the answer. */
+  lastSequences(): Promise<number[]> {
+    this.ends ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+      this.ends = undefined;
+      return Promise.all(this.partitions.map(({ number }) => this.log.lastSequence(number)));
+    });
+    return this.ends;
+  }
+
+  // --- readers and users
+
+  user(userId: string): LocalUser | undefined {
+    return this.users.get(userToken(userId));
+  }
+
+  /** From here on the user's memberships are followed. */
+  async enter(userId: string, reader: Reader): Promise<LocalUser> {
+    const user = this.users.get(userToken(userId)) ?? new LocalUser(userId);
+    this.users.set(user.token, user);
+    user.readers.add(reader);
+    this.readers.add(reader);
+    reader.user = user;
+    await user.listen(() => this.log.live(LIVE.memberships(userId), (entry) => this.offer(entry)));
+    return user;
+  }
+
+  /** The connection has ended. */
+  leave(reader: Reader): void {
+    reader.ended();
+    this.readers.delete(reader);
+    const { user } = reader;
+    if (user === undefined) return;
+    this.detach(reader);
+    user.readers.delete(reader);
+    if (user.readers.size > 0 || this.users.get(user.token) !== user) return;
+    this.users.delete(user.token);
+    user.leave().catch((error: unknown) => this.options.onFault(error));
+  }
+
+  /** From all of its rooms. */
+  detach(reader: Reader): void {
+    const nowMs = this.options.nowMs();
+    for (const roomId of reader.user.memberships.keys()) this.rooms.get(roomId)?.room.detach(reader, nowMs);
+  }
+
+  closeAll(code: CloseCode, reason: string): void {
+    for (const reader of [...this.readers]) reader.close(code, reason);
+  }
+
+  // --- rooms
+
+  activeRoom(roomId: string): Room | undefined {
+    return this.rooms.get(roomId)?.room;
+  }
+
+  /** The room, subscribed and located. */
+  async activate(roomId: string, known?: Anchor): Promise<Room> {
+    const active = this.rooms.get(roomId) ?? this.open(roomId, known);
+    // Whoever asks is about to read: the room does not end in between.
+    if (active.room.idleSinceMs !== undefined) active.room.idleSinceMs = this.options.nowMs();
+    try {
+      await active.ready;
+    } catch (error) {
+      if (this.rooms.get(roomId) === active) this.rooms.delete(roomId);
+      throw error;
+    }
+    return active.room;
+  }
+
+  private open(roomId: string, known: Anchor | undefined): ActiveRoom {
+    const room = new Room(roomId, this.subjects.partitionOfRoom(roomId), this.subjects.timeline(roomId), this);
+    room.idleSinceMs = this.options.nowMs();
+    const active = { room, ready: room.open(LIVE.room(roomId), () => this.locate(roomId, known)) };
+    this.rooms.set(roomId, active);
+    return active;
+  }
+
+  private async locate(roomId: string, known: Anchor | undefined): Promise<RoomStart> {
+    const [timeline, roster, config] = await Promise.all([
+      this.log.last(this.subjects.timeline(roomId)),
+      this.log.last(this.subjects.roster(roomId)),
+      isChannelRoomId(roomId) ? this.log.last(this.subjects.config(roomId)) : undefined,
+    ]);
+    const place: Place = await this.places.at(roomId, timeline?.seq ?? 0, known);
+    return { ...place, members: membersOf(roster), participants: roomOf(config)?.participants };
+  }
+
+  /** An entry from wherever: its room takes it, or, without one, its user does. */
+  offer(entry: StoredEntry): void {
+    const subject = parseLogSubject(entry.subject);
+    if (subject === undefined || !('roomId' in subject)) return;
+    const active = this.rooms.get(subject.roomId);
+    if (active !== undefined) return active.room.receive(entry);
+    if (subject.kind !== 'member' || entry.decoded.kind !== 'event') return;
+    const { event } = entry.decoded;
+    if ('member' in event.data) this.takeMembership(subject.roomId, entry.seq, event.data.member, event.type);
+  }
+
+  /** A membership as the views know it. */
+  learn(user: LocalUser, roomId: string, seq: number): void {
+    if (user.learn(roomId, seq, true) === 'came')
+      this.came(user, roomId, this.mark(this.subjects.partitionOfRoom(roomId)));
+  }
+
+  /** A change of membership that was looked up: a room that has seen it, or is past it, does not pass it on again. */
+  offerChange(entry: StoredEntry): void {
+    this.offer(entry);
+    const subject = parseLogSubject(entry.subject);
+    if (subject?.kind !== 'member' || entry.seq > this.mark(entry.partition)) return;
+    const event = entry.decoded.kind === 'event' ? entry.decoded.event : undefined;
+    if (event !== undefined && 'member' in event.data)
+      this.takeMembership(subject.roomId, entry.seq, event.data.member, event.type);
+  }
+
+  // --- what a room asks of the feed (RoomHost)
+
+  dirty(room: Room): void {
+    this.dirtyRooms.push(room);
+    if (this.flushing) return;
+    this.flushing = true;
+    setImmediate(() => {
+      this.flushing = false;
+      this.flush();
+    });
+  }
+
+  flush(): void {
+    const rooms = this.dirtyRooms;
+    this.dirtyRooms = [];
+    for (const room of rooms) room.flush();
+  }
+
+  onMember(room: Room, event: RoomEvent, member: MemberState): void {
+    const user = this.users.get(userToken(member.userId));
+    if (user === undefined || event.event === undefined) return;
+    const own = event.announced ? undefined : announcedToSelf(event);
+    if (own !== undefined) {
+      room.flush();
+      for (const reader of user.readers)
+        if (room.isAttached(reader)) reader.write(bytesOf(own, reader.sink.encoding) ?? joinBytes([]));
+    }
+    this.takeMembership(room.id, event.seq, member, event.event.type);
+  }
+
+  heldBack(event: RoomEvent): Map<Reader, Buffer | undefined> | undefined {
+    const user = event.event === undefined ? undefined : this.users.get(userToken(event.event.actor));
+    if (user === undefined) return undefined;
+    let heldBack: Map<Reader, Buffer | undefined> | undefined;
+    for (const reader of user.readers) {
+      const from = this.heldBackFrom(reader, event);
+      if (from !== undefined) (heldBack ??= new Map()).set(reader, from.instead);
+    }
+    return heldBack;
+  }
+
+  /** Whether the echo mode of a reader holds back an event, and what stands in its place. */
+  private heldBackFrom(reader: Reader, event: RoomEvent): { instead: Buffer | undefined } | undefined {
+    if (event.kind !== 'timeline' || reader.echo === 'all' || event.event?.actor !== reader.user.id) return undefined;
+    const send = reader.user.sent(event.event.key?.id);
+    const isOrigin = send?.reader === reader;
+    if (reader.echo === 'origin' && !isOrigin) return undefined;
+    return { instead: reader.sink.encoding.skip(event, isOrigin ? send.key : undefined) };
+  }
+
+  fault(at: unknown, error: unknown = at): void {
+    this.options.onFault(error);
+    if (at instanceof Room) this.closeRoom(at);
+  }
+
+  // --- what a partition asks of the feed (PartitionHost)
+
+  async takeMissing(partition: number, moved: TailsNotice['last'], after: number): Promise<void> {
+    const reads: Promise<void>[] = [];
+    for (const [subject, seq] of moved) {
+      const parsed = seq > after ? parseLogSubject(subject) : undefined;
+      if (parsed === undefined || !('roomId' in parsed)) continue;
+      const active = this.rooms.get(parsed.roomId);
+      if (active !== undefined) reads.push(this.takeMissingOf(active, parsed.kind, subject, seq, after));
+      else if (parsed.kind === 'member' && this.lacksMembership(parsed.userToken, parsed.roomId, seq))
+        reads.push(this.readMissing(partition, subject, seq, after));
+    }
+    await Promise.all(reads);
+  }
+
+  verified(): void {
+    this.cursorText = undefined;
+  }
+
+  epochChanged(epoch: string): void {
+    this.brokenBy = `the log's epoch is ${epoch} now, not ${this.log.epoch}: the gateway has to start again`;
+    this.closeAll(CLOSE.epochChanged, 'the log has begun another epoch');
+  }
+
+  private async takeMissingOf(
+    { room, ready }: ActiveRoom,
+    kind: LogSubject['kind'],
+    subject: string,
+    seq: number,
+    after: number,
+  ): Promise<void> {
+    await ready;
+    if (!room.lacks(subject, seq)) return;
+    if (kind === 'timeline') return room.fillTo(seq);
+    await this.readMissing(room.partition, subject, seq, after);
+  }
+
+  private lacksMembership(token: string, roomId: string, seq: number): boolean {
+    const user = this.users.get(token);
+    return user !== undefined && (user.memberships.get(roomId)?.seq ?? 0) < seq;
+  }
+
+  private async readMissing(partition: number, subject: string, upTo: number, after: number): Promise<void> {
+    const range = { after, upTo, max: MISSING_ENTRIES_MAX };
+    const { entries } = await this.log.readSubject(partition, subject, range);
+    for (const entry of entries) this.offer(entry);
+  }
+
+  // --- memberships
+
+  /**
+   * A membership as of `seq`: the user's readers begin or stop to read the room. Whoever is still joining is left alone: what
+   * opens a reader looks at the memberships when it is done.
+   */
+  private takeMembership(roomId: string, seq: number, member: MemberState, type: string): void {
+    const user = this.users.get(userToken(member.userId));
+    if (user === undefined) return;
+    const news = user.learn(roomId, seq, member.standing === 'member');
+    if (news === 'came') this.came(user, roomId, this.firstSeen(roomId, seq, member, type));
+    if (news !== 'went') return;
+    for (const reader of user.readers) this.rooms.get(roomId)?.room.detach(reader, this.options.nowMs());
+  }
+
+  /** After which sequence a user who came as of `seq` has to be shown the room. */
+  private firstSeen(roomId: string, seq: number, member: MemberState, type: string): number {
+    // A member by another event than by joining: the joining has been lost on the way here, and is read.
+    const after =
+      type === 'MemberJoined' ? seq - 1 : Math.min(seq - 1, this.mark(this.subjects.partitionOfRoom(roomId)));
+    const mayHaveMadeIt = member.role === 'owner' || isChannelRoomId(roomId);
+    return Math.max(0, mayHaveMadeIt ? after - CREATION_ENTRIES_MAX : after);
+  }
+
+  private came(user: LocalUser, roomId: string, after: number): void {
+    for (const reader of user.readers) if (!reader.isJoining) this.follow(reader, roomId, after);
+  }
+
+  /** Begins to read a room in the midst of things; an outage closes the reader, which resumes. */
+  private follow(reader: Reader, roomId: string, after: number): void {
+    if (!reader.sink.encoding.readsRoom(roomId)) return;
+    this.catchUp(reader, roomId, after).catch((error: unknown) => {
+      this.options.onFault(error);
+      reader.close(CLOSE.replayFailed, 'catching up failed');
+    });
+  }
+
+  /** Brings a reader from `after` to where the room is, and attaches it if its user is a member then. */
+  async catchUp(reader: Reader, roomId: string, after: number): Promise<void> {
+    if (reader.isCatchingUp(roomId)) return;
+    reader.beginCatchUp(roomId);
+    try {
+      const room = await this.activate(roomId);
+      await this.reads.upToNow(room, after, (events) => {
+        if (reader.isClosed || room.isAttached(reader)) return;
+        this.writeVisible(reader, events);
+        if (reader.user.isMember(roomId)) this.attach(room, reader);
+      });
+    } finally {
+      reader.endCatchUp(roomId);
+    }
+  }
+
+  attach(room: Room, reader: Reader): void {
+    if (room.readerCount < this.options.roomSubscribersMax) return room.attach(reader);
+    // Another gateway may have a place: so this is a code to reconnect with.
+    reader.close(CLOSE.draining, `room ${room.id} has too many subscribers on this gateway`);
+  }
+
+  /** What happened since the user came: live events that come late, so the echo mode holds. */
+  private writeVisible(reader: Reader, events: readonly RoomEvent[]): void {
+    const visible = visibleTo(reader.user.id, events, false);
+    const bytes = visible.map((event) => {
+      const heldBack = this.heldBackFrom(reader, event);
+      return heldBack === undefined ? bytesOf(event, reader.sink.encoding) : heldBack.instead;
+    });
+    reader.write(joinBytes(bytes));
+  }
+
+  // --- housekeeping
+
+  /** Called every second or so. */
+  sweep(): void {
+    const nowMs = this.options.nowMs();
+    this.sendCursors();
+    for (const { room } of this.rooms.values())
+      if (room.idleSinceMs !== undefined && nowMs - room.idleSinceMs > ROOM_IDLE_MS) this.closeRoom(room);
+    for (const user of this.users.values())
+      if (user.hasEnded) user.forgetEnded((roomId, seq) => seq <= this.mark(this.subjects.partitionOfRoom(roomId)));
+    for (const partition of this.partitions)
+      partition.tick(nowMs).catch((error: unknown) => this.options.onFault(error));
+  }
+
+  /** A cursor for whoever had something since the last one: delivered first, then said. */
+  private sendCursors(): void {
+    this.flush();
+    const cursor = this.cursor();
+    for (const reader of this.readers) {
+      if (reader.cursorsDue === 0 || !reader.mayHaveCursor || reader.cursor === cursor) continue;
+      const due = reader.cursorsDue - 1;
+      this.giveCursor(reader, 'cursor');
+      reader.cursorsDue = due;
+    }
+  }
+
+  /** The reader's cursor as of now, in a frame of its own. */
+  giveCursor(reader: Reader, op: 'cursor' | 'caught_up' | 'pong'): void {
+    if (reader.mayHaveCursor) {
+      this.flush();
+      reader.cursor = this.cursor();
+    }
+    reader.send({ op, cursor: reader.cursor });
+  }
+
+  private closeRoom(room: Room): void {
+    for (const reader of this.readers)
+      if (room.isAttached(reader)) reader.close(CLOSE.replayFailed, 'the room cannot go on');
+    if (this.rooms.get(room.id)?.room === room) this.rooms.delete(room.id);
+    room.close().catch((error: unknown) => this.options.onFault(error));
+  }
+}
+
+function membersOf(entry: StoredEntry | undefined): number {
+  const event = entry?.decoded.kind === 'event' ? entry.decoded.event : undefined;
+  return event?.type === 'RosterChanged' ? event.data.roster.members : 0;
+}
+
+function roomOf(entry: StoredEntry | undefined): RoomState | undefined {
+  const event = entry?.decoded.kind === 'event' ? entry.decoded.event : undefined;
+  return event !== undefined && 'room' in event.data ? event.data.room : undefined;
+}

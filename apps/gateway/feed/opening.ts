@@ -1,0 +1,319 @@
+/**
+ * Opens a reader: from its cursor, or from the views' snapshot, to live.
+ *
+ * 1. The user's memberships are followed from here on.
+ * 2. A snapshot of the views, then what the log says since: the memberships up to the log's end as it was after 1.
+ * 3. Of every room: its past since the cursor, from tail and log, cut by the periods of membership; in the moment in which
+ *    nothing is missing the reader is attached, and what is live from there on is held behind the replay.
+ * 4. `welcome`, the replay, what was held, `caught_up`.
+ *
+ * All of the past is in hand before `welcome` is sent: it says whether everything since the cursor will come (`recovered`), and
+ * there is no partial replay. A reader without a cursor has nothing to recover: it is told `recovered: true`, and gets what
+ * happened since the snapshot that its `welcome` describes.
+ */
+import { formatCursor, LIMITS, parseCursor, parseLogSubject, type Cursor, type WelcomeRoom } from '#contract';
+import type { StoredEntry } from '#event-log';
+import type { Feed } from './feed.js';
+import type { Reader } from './reader.js';
+import { bytesOf, memberOf, type RoomEvent } from './room-event.js';
+import type { Budget } from './room-reads.js';
+import type { UserRoom, UserRooms } from './views.js';
+import { visibleTo, wasMemberAt, wasMemberBefore } from './visible.js';
+
+/** Rooms that are read side by side for one reader. */
+const ROOMS_AT_ONCE = 16;
+const CHANGES_MAX = LIMITS.replayEvents;
+/** A replay goes on when the network has taken all but so much. */
+const REPLAY_QUEUE_BYTES = 256 * 1024;
+const REPLAY_WAIT_MS = 5;
+
+/** More happened since the cursor than a replay carries. */
+class TooMuchError extends Error {
+  override readonly name = 'TooMuchError';
+}
+
+/** The reader's connection ended meanwhile. */
+class GoneError extends Error {
+  override readonly name = 'GoneError';
+}
+
+/** A room as it was at the cursor, and what it brings since. */
+interface RoomReplay {
+  readonly roomId: string;
+  readonly timelineSeq: number;
+  readonly ordinal: number;
+  readonly chunks: readonly Buffer[];
+}
+
+interface Start {
+  readonly seqs: readonly number[];
+  readonly recovered: boolean;
+  readonly replays: readonly RoomReplay[];
+}
+
+/**
+ * Opens a reader. Resolves when it is live, or when its connection has ended.
+ * @throws when the replay failed: the connection is to be closed, and the client's cursor is the one that it had
+ */
+export async function openReader(feed: Feed, reader: Reader, userId: string, since: string | undefined): Promise<void> {
+  try {
+    await new Opening(feed, reader, userId, since).run();
+  } catch (error) {
+    if (!(error instanceof GoneError)) throw error;
+  }
+}
+
+class Opening {
+  private snapshot!: UserRooms;
+  private ends!: readonly number[];
+
+  constructor(
+    private readonly feed: Feed,
+    private readonly reader: Reader,
+    private readonly userId: string,
+    private readonly since: string | undefined,
+  ) {}
+
+  async run(): Promise<void> {
+    const { feed, reader } = this;
+    await feed.enter(this.userId, reader);
+    this.snapshot = await feed.views.roomsOfUser(this.userId);
+    this.ends = await feed.lastSequences();
+    this.stillThere();
+    const start = await this.start();
+    await feed.reach(start.seqs.map((seq, partition) => Math.min(seq, this.ends[partition] ?? 0)));
+    this.welcome(start);
+    for (const { chunks } of start.replays) for (const chunk of chunks) await this.writePaced(chunk);
+    await this.followTheRest(start.seqs);
+    this.stillThere();
+    feed.flush();
+    reader.goLive();
+    feed.giveCursor(reader, 'caught_up');
+  }
+
+  private async start(): Promise<Start> {
+    const cursor = this.honoured();
+    if (cursor !== undefined) {
+      try {
+        return { seqs: cursor.seqs, recovered: true, replays: await this.collect(cursor.seqs) };
+      } catch (error) {
+        if (!(error instanceof TooMuchError)) throw error;
+        this.giveUpReplay();
+      }
+    }
+    return { recovered: this.since === undefined, ...(await this.collectBounded(this.fromSnapshot())) };
+  }
+
+  /** The cursor, where it is one of this log's. */
+  private honoured(): Cursor | undefined {
+    const cursor = this.since === undefined ? undefined : parseCursor(this.since);
+    if (cursor?.epoch !== this.feed.log.epoch || cursor.seqs.length !== this.ends.length) return undefined;
+    return cursor.seqs.every((seq, partition) => seq <= (this.ends[partition] ?? 0)) ? cursor : undefined;
+  }
+
+  /** Views of another epoch, or none yet, describe nothing of this log: then its end does. */
+  private fromSnapshot(): readonly number[] {
+    const { epoch } = this.snapshot;
+    const fits = this.reader.sink.encoding.replays && (epoch === undefined || epoch === this.feed.log.epoch);
+    if (!fits) return this.ends;
+    return this.ends.map((end, partition) => Math.min(end, this.snapshot.checkpoints[partition] ?? 0));
+  }
+
+  /** Views that are too far behind to go on from: then the reader begins at the log's end. */
+  private async collectBounded(seqs: readonly number[]): Promise<Omit<Start, 'recovered'>> {
+    try {
+      return { seqs, replays: await this.collect(seqs) };
+    } catch (error) {
+      if (!(error instanceof TooMuchError)) throw error;
+      this.giveUpReplay();
+      return { seqs: this.ends, replays: await this.collect(this.ends) };
+    }
+  }
+
+  private async collect(seqs: readonly number[]): Promise<RoomReplay[]> {
+    const changes = await this.changesSince(seqs);
+    const known = new Map(this.snapshot.rooms.map((room) => [room.roomId, room]));
+    for (const { roomId, memberSeq } of this.snapshot.rooms) this.feed.learn(this.reader.user, roomId, memberSeq);
+    for (const entry of changes) this.feed.offerChange(entry);
+    const changed = changes.map(({ subject }) => roomIdOf(subject));
+    const rooms = [...new Set([...known.keys(), ...changed])].filter((id) => this.reader.sink.encoding.readsRoom(id));
+    const budget = replayBudget();
+    return this.eachRoom(rooms, (roomId) => {
+      const after = seqs[this.feed.subjects.partitionOfRoom(roomId)] ?? 0;
+      return this.collectRoom(roomId, after, known.get(roomId), budget);
+    });
+  }
+
+  /** Some rooms at a time. Settles when none is under way any more, so that what failed can be begun again. */
+  private async eachRoom(
+    rooms: readonly string[],
+    collect: (roomId: string) => Promise<RoomReplay>,
+  ): Promise<RoomReplay[]> {
+    const replays: RoomReplay[] = [];
+    const next = rooms.values();
+    let failed = false;
+    const worker = async (): Promise<void> => {
+      for (const roomId of next) {
+        if (failed) return;
+        this.stillThere();
+        replays.push(await collect(roomId));
+      }
+    };
+    const workers = Array.from({ length: ROOMS_AT_ONCE }, () => worker().catch(fail));
+    function fail(error: unknown): never {
+      failed = true;
+      throw error;
+    }
+    const failure = (await Promise.allSettled(workers)).find(({ status }) => status === 'rejected');
+    if (failure?.status === 'rejected') throw failure.reason;
+    return replays;
+  }
+
+  /** The user's memberships that changed since the cursor, or since the snapshot where that is older. */
+  private async changesSince(seqs: readonly number[]): Promise<StoredEntry[]> {
+    const { log, subjects } = this.feed;
+    const changes = await Promise.all(
+      this.ends.map(async (upTo, partition) => {
+        const after = Math.min(seqs[partition] ?? 0, this.snapshot.checkpoints[partition] ?? 0);
+        if (after >= upTo) return [];
+        const range = { after, upTo, max: CHANGES_MAX };
+        const read = await log.readSubject(partition, subjects.memberships(partition, this.userId), range);
+        if (!read.complete) throw new TooMuchError();
+        return read.entries;
+      }),
+    );
+    return changes.flat();
+  }
+
+  private async collectRoom(
+    roomId: string,
+    after: number,
+    known: UserRoom | undefined,
+    budget: Budget & { takeBytes(bytes: number): void },
+  ): Promise<RoomReplay> {
+    const { feed, reader } = this;
+    const finish = async (events: RoomEvent[], now: { timelineSeq: number; ordinal: number }): Promise<RoomReplay> => {
+      const before = wasMemberBefore(events, this.userId) ?? (await this.wasMember(roomId, after, events, known));
+      const visible = visibleTo(this.userId, events, before);
+      const chunks = visible
+        .map((event) => bytesOf(event, reader.sink.encoding))
+        .filter((bytes) => bytes !== undefined);
+      budget.takeBytes(chunks.reduce((sum, { length }) => sum + length, 0));
+      return { roomId, ...placeBefore(events, now), chunks };
+    };
+    if (!reader.user.isMember(roomId)) {
+      const upTo = this.ends[feed.subjects.partitionOfRoom(roomId)] ?? 0;
+      const range = { roomId, after, upTo, members: known?.memberCount ?? 0, participants: known?.participants };
+      return finish(await feed.reads.between(range, budget), { timelineSeq: 0, ordinal: 0 });
+    }
+    const anchor = known === undefined ? undefined : { seq: known.lastSeq, ordinal: known.lastOrdinal };
+    const room = await feed.activate(roomId, anchor);
+    return feed.reads.upToNow(
+      room,
+      after,
+      (events) => {
+        this.stillThere();
+        if (reader.user.isMember(roomId)) feed.attach(room, reader);
+        return finish(events, { timelineSeq: room.timelineSeq, ordinal: room.ordinal });
+      },
+      budget,
+    );
+  }
+
+  /** Whether the user was a member at the cursor, where the events since do not tell. */
+  private async wasMember(
+    roomId: string,
+    after: number,
+    events: readonly RoomEvent[],
+    known: UserRoom | undefined,
+  ): Promise<boolean> {
+    const changed = events.some((event) => memberOf(event)?.userId === this.userId);
+    if (!changed) return known !== undefined || this.reader.user.isMember(roomId);
+    return wasMemberAt(await this.feed.views.periods(roomId, this.userId), after);
+  }
+
+  private welcome({ seqs, recovered, replays }: Start): void {
+    const { feed, reader, userId } = this;
+    const places = new Map(replays.map((replay) => [replay.roomId, replay]));
+    const rooms = this.snapshot.rooms.flatMap((room): WelcomeRoom[] => {
+      const place = places.get(room.roomId);
+      return place === undefined ? [] : [welcomeRoomOf(room, place)];
+    });
+    reader.cursor = formatCursor({ epoch: feed.log.epoch, seqs });
+    const { session, cursor } = reader;
+    reader.send({ op: 'welcome', session, user: userId, cursor, recovered, heartbeatMs: LIMITS.heartbeatMs, rooms });
+  }
+
+  /** Rooms that the user came into meanwhile, one after the other until there is none. */
+  private async followTheRest(seqs: readonly number[]): Promise<void> {
+    const { feed, reader } = this;
+    for (;;) {
+      this.stillThere();
+      const rest = [...reader.user.memberships].filter(
+        ([roomId, { member }]) =>
+          member && reader.sink.encoding.readsRoom(roomId) && !feed.activeRoom(roomId)?.isAttached(reader),
+      );
+      if (rest.length === 0) return;
+      for (const [roomId, { since }] of rest) {
+        const base = seqs[feed.subjects.partitionOfRoom(roomId)] ?? 0;
+        await feed.catchUp(reader, roomId, Math.max(base, since - 1));
+      }
+    }
+  }
+
+  private giveUpReplay(): void {
+    this.feed.detach(this.reader);
+    this.reader.dropHeld();
+  }
+
+  private async writePaced(chunk: Buffer): Promise<void> {
+    this.stillThere();
+    this.reader.writeNow(chunk);
+    while (this.reader.sink.queuedBytes > REPLAY_QUEUE_BYTES) {
+      await new Promise((resolve) => setTimeout(resolve, REPLAY_WAIT_MS));
+      this.stillThere();
+    }
+  }
+
+  private stillThere(): void {
+    if (this.reader.isClosed) throw new GoneError();
+  }
+}
+
+function replayBudget(): Budget & { takeBytes(bytes: number): void } {
+  let events = 0;
+  let bytes = 0;
+  return {
+    take(count) {
+      if ((events += count) > LIMITS.replayEvents) throw new TooMuchError();
+    },
+    takeBytes(count) {
+      if ((bytes += count) > LIMITS.replayBytes) throw new TooMuchError();
+    },
+  };
+}
+
+/** Where the timeline stood before these events; without any, where it stands. */
+function placeBefore(events: readonly RoomEvent[], now: { timelineSeq: number; ordinal: number }) {
+  const first = events.find(({ kind }) => kind === 'timeline');
+  if (first === undefined) return now;
+  const isMessage = first.event?.type === 'MessageSent';
+  return { timelineSeq: first.prev ?? 0, ordinal: first.ordinal - (isMessage ? 1 : 0) };
+}
+
+const roomIdOf = (subject: string): string => {
+  const parsed = parseLogSubject(subject);
+  return parsed !== undefined && 'roomId' in parsed ? parsed.roomId : '';
+};
+
+function welcomeRoomOf(room: UserRoom, place: RoomReplay): WelcomeRoom {
+  return {
+    room: room.roomId,
+    kind: room.kind,
+    name: room.name,
+    role: room.role,
+    seq: place.timelineSeq,
+    ordinal: place.ordinal,
+    ...(room.participants === undefined ? {} : { participants: [...room.participants] }),
+  };
+}

@@ -1,0 +1,119 @@
+/**
+ * One signed-in connection, as the feed sees it.
+ *
+ * States: *joining* (what goes out is held until the replay has been written), *live* (written at once), *closed*. Only a
+ * live reader whose rooms are all caught up may be given a cursor.
+ */
+import { CLOSE, type CloseCode, type EchoMode, type ServerFrame } from '#contract';
+import type { FeedSink } from './encoding.js';
+import type { LocalUser } from './local-user.js';
+
+/** What a reader may have waiting for the network; above it, the reader is slow. */
+const QUEUE_BYTES_MAX = 1024 * 1024;
+/** What may wait behind a replay. */
+const HELD_BYTES_MAX = 4 * 1024 * 1024;
+
+/** What a joining reader needs and a live one does not. */
+interface Joining {
+  held: Buffer[];
+  heldBytes: number;
+}
+
+export class Reader {
+  /** The user's truth about this reader's rooms; set when the user is entered. */
+  user!: LocalUser;
+  /** The last cursor that was sent; the client may resume with it. */
+  cursor: string;
+  /** Sweeps until another cursor need not be sent: two after the last event, so that a cursor covers it. */
+  cursorsDue = 0;
+  private joining: Joining | undefined = { held: [], heldBytes: 0 };
+  private closed = false;
+  /** Rooms that are being caught up from the log. */
+  private catchingUp: Set<string> | undefined;
+
+  constructor(
+    readonly session: string,
+    readonly sink: FeedSink,
+    readonly echo: EchoMode,
+    since: string | undefined,
+  ) {
+    this.cursor = since ?? '';
+  }
+
+  get isJoining(): boolean {
+    return this.joining !== undefined;
+  }
+
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
+  get mayHaveCursor(): boolean {
+    return this.joining === undefined && this.catchingUp === undefined && !this.closed;
+  }
+
+  /** Events: in their order, behind a replay that is under way. */
+  write(bytes: Buffer): void {
+    if (this.closed || bytes.length === 0) return;
+    this.cursorsDue = 2;
+    if (this.joining !== undefined) return this.hold(this.joining, bytes);
+    this.writeNow(bytes);
+  }
+
+  /** Past everything that is held: the replay itself, answers, transient frames. */
+  writeNow(bytes: Buffer): void {
+    if (this.closed) return;
+    this.sink.write(bytes);
+    if (this.sink.queuedBytes > QUEUE_BYTES_MAX) this.close(CLOSE.slowReader, 'slow reader');
+  }
+
+  send(frame: ServerFrame): void {
+    const bytes = this.sink.encoding.frame(frame);
+    if (bytes !== undefined) this.writeNow(bytes);
+  }
+
+  /** What was held goes out; from here on everything is written at once. */
+  goLive(): void {
+    const held = this.joining?.held ?? [];
+    this.joining = undefined;
+    for (const bytes of held) this.writeNow(bytes);
+  }
+
+  /** Begins a replay again from elsewhere: what was held belongs to the one that was given up. */
+  dropHeld(): void {
+    if (this.joining !== undefined) this.joining = { held: [], heldBytes: 0 };
+  }
+
+  /** Closes the connection; the transport tells the feed when it has ended. */
+  close(code: CloseCode, reason: string): void {
+    if (this.closed) return;
+    this.ended();
+    this.sink.close(code, reason);
+  }
+
+  /** The connection has ended, whoever ended it. */
+  ended(): void {
+    this.closed = true;
+    this.joining = undefined;
+  }
+
+  isCatchingUp(roomId: string): boolean {
+    return this.catchingUp?.has(roomId) ?? false;
+  }
+
+  beginCatchUp(roomId: string): void {
+    this.catchingUp ??= new Set();
+    this.catchingUp.add(roomId);
+  }
+
+  endCatchUp(roomId: string): void {
+    this.catchingUp?.delete(roomId);
+    if (this.catchingUp?.size === 0) this.catchingUp = undefined;
+  }
+
+  private hold(joining: Joining, bytes: Buffer): void {
+    joining.held.push(bytes);
+    joining.heldBytes += bytes.length;
+    if (joining.heldBytes > HELD_BYTES_MAX) this.close(CLOSE.slowReader, 'more happened than the replay could carry');
+  }
+}

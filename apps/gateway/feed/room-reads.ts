@@ -1,0 +1,97 @@
+/** Reads a room's past from the log, as the events that its readers would have had live. */
+import { LIMITS, parseLogSubject, type Subjects } from '#contract';
+import type { EventLog, StoredEntry } from '#event-log';
+import type { Place, Places } from './places.js';
+import { isMessage, roomEvent, type RoomEvent } from './room-event.js';
+import type { Room } from './room.js';
+
+const READ_ENTRIES_MAX = 1_000;
+
+/** What a replay may still carry; `take` throws when it is too much. */
+export interface Budget {
+  take(events: number): void;
+}
+
+interface Range {
+  readonly roomId: string;
+  readonly after: number;
+  readonly upTo: number;
+  /** As far as it is known: of the room as it is now. */
+  readonly members: number;
+  readonly participants: readonly string[] | undefined;
+}
+
+const UNBOUNDED: Budget = { take: () => undefined };
+
+export class RoomReads {
+  constructor(
+    private readonly log: EventLog,
+    private readonly subjects: Subjects,
+    private readonly places: Places,
+  ) {}
+
+  /**
+   * The room's events after a sequence: from the log where its tail does not reach back, then the tail. `finish` runs in the
+   * moment in which nothing is missing, so whoever attaches in it has neither a hole nor a repeat.
+   */
+  async upToNow<T>(
+    room: Room,
+    after: number,
+    finish: (events: RoomEvent[]) => T,
+    budget: Budget = UNBOUNDED,
+  ): Promise<T> {
+    const events: RoomEvent[] = [];
+    let at = after;
+    while (!room.tail.covers(at)) {
+      const upTo = room.tail.from;
+      const { id: roomId, members, participants } = room;
+      events.push(...(await this.between({ roomId, after: at, upTo, members, participants }, budget)));
+      at = upTo;
+    }
+    room.flush();
+    const recent = room.tail.after(at);
+    budget.take(recent.length);
+    return finish([...events, ...recent]);
+  }
+
+  /** The events of a range, from the log. */
+  async between(range: Range, budget: Budget = UNBOUNDED): Promise<RoomEvent[]> {
+    const { roomId, upTo } = range;
+    const partition = this.subjects.partitionOfRoom(roomId);
+    const subject = this.subjects.room(roomId);
+    const entries: StoredEntry[] = [];
+    for (let after = range.after, complete = false; !complete;) {
+      const read = await this.log.readSubject(partition, subject, { after, upTo, max: READ_ENTRIES_MAX });
+      budget.take(read.entries.length);
+      entries.push(...read.entries);
+      complete = read.complete || read.entries.length === 0;
+      after = entries[entries.length - 1]?.seq ?? after;
+    }
+    const hasTimeline = entries.some((entry) => parseLogSubject(entry.subject)?.kind === 'timeline');
+    const start = hasTimeline ? await this.places.at(roomId, range.after) : { timelineSeq: 0, ordinal: 0 };
+    return placed(entries, start, range);
+  }
+}
+
+function placed(entries: readonly StoredEntry[], start: Place, range: Range): RoomEvent[] {
+  let { timelineSeq: prev, ordinal } = start;
+  let { members, participants } = range;
+  const events: RoomEvent[] = [];
+  for (const entry of entries) {
+    const subject = parseLogSubject(entry.subject);
+    if (subject === undefined || !('roomId' in subject)) continue;
+    const event = entry.decoded.kind === 'event' ? entry.decoded.event : undefined;
+    if (event?.type === 'RosterChanged') members = event.data.roster.members;
+    if (event !== undefined && 'room' in event.data) participants = event.data.room.participants;
+    const isLarge = members > LIMITS.announcedMembers;
+    if (subject.kind === 'timeline') {
+      if (isMessage(entry)) ordinal += 1;
+      events.push(roomEvent(entry, subject, { prev, ordinal, announced: true, participants }));
+      prev = entry.seq;
+    } else {
+      const announced = subject.kind === 'config' || (subject.kind === 'roster') === isLarge;
+      events.push(roomEvent(entry, subject, { prev: undefined, ordinal, announced, participants }));
+    }
+  }
+  return events;
+}

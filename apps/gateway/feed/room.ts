@@ -1,0 +1,284 @@
+/**
+ * A room with readers on this gateway.
+ *
+ * What comes in (live entries, and what was read because something was missing) may repeat and may be out of order. The
+ * timeline goes on along its chain only: an entry whose predecessor is not here is a *hole*; it and all that follows is *held*
+ * until what is missing has been read from the log. Members, config and roster are state and are taken once each, by their
+ * sequence. What goes out is collected in a tick, joined, and written once to every reader.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { LIMITS, parseLogSubject, type MemberState } from '#contract';
+import { LogUnavailableError, type EventLog, type StoredEntry, type Subscription } from '#event-log';
+import type { Encoding } from './encoding.js';
+import type { Reader } from './reader.js';
+import { bytesOf, isMessage, joinBytes, memberOf, roomEvent, type RoomEvent } from './room-event.js';
+import { Tail } from './tail.js';
+
+/** Entries that wait behind a hole. What comes on top is let go: chain and tails notices bring it again. */
+const HELD_ENTRIES_MAX = 10_000;
+/** Read at once to fill a hole. */
+const FILL_ENTRIES_MAX = 1_000;
+const FILL_RETRY_MS = 200;
+/** Sequences of states that are remembered before those that the mark covers are looked for. */
+const STATES_MAX = 64;
+
+/** What a room needs of the feed. */
+export interface RoomHost {
+  readonly log: EventLog;
+  /** Up to where the room's partition has been verified. */
+  mark(partition: number): number;
+  /** The room has something to write at the end of this tick. */
+  dirty(room: Room): void;
+  /** A membership as of this event, after the event has been put in its place. */
+  onMember(room: Room, event: RoomEvent, member: MemberState): void;
+  /** Who is not to get an event, and what instead; undefined for nobody. */
+  heldBack(event: RoomEvent): Map<Reader, Buffer | undefined> | undefined;
+  /** The room cannot go on. */
+  fault(room: Room, error: unknown): void;
+}
+
+/** Where the room stands when it becomes active. */
+export interface RoomStart {
+  /** The last entry of the timeline, 0 for none. */
+  readonly timelineSeq: number;
+  readonly ordinal: number;
+  readonly members: number;
+  readonly participants: readonly string[] | undefined;
+}
+
+interface Group {
+  readonly encoding: Encoding;
+  readonly readers: Set<Reader>;
+}
+
+export class Room {
+  readonly tail = new Tail(Number.MAX_SAFE_INTEGER);
+  /** When the last reader left, ms; undefined while there are any. */
+  idleSinceMs: number | undefined;
+  /** The last entry of the timeline that was taken. */
+  timelineSeq = 0;
+  ordinal = 0;
+  members = 0;
+  participants: readonly string[] | undefined;
+  private readonly groups: Group[] = [];
+  private pending: RoomEvent[] = [];
+  private exceptions: Map<Reader, Map<RoomEvent, Buffer | undefined>> | undefined;
+  /** Entries that came before the room was ready, or wait behind a hole. */
+  private held: StoredEntry[] | undefined = [];
+  private filling: Promise<void> | undefined;
+  /** What the first held entry waits for. */
+  private missing = 0;
+  /** Up to here the log has been asked, and has no more of the timeline than was taken. */
+  private goneUpTo = 0;
+  /** Sequences of state subjects that are newer than the mark. */
+  private readonly states = new Map<string, number>();
+  private subscription: Subscription | undefined;
+  private closed = false;
+
+  constructor(
+    readonly id: string,
+    readonly partition: number,
+    private readonly timeline: string,
+    private readonly host: RoomHost,
+  ) {}
+
+  get readerCount(): number {
+    return this.groups.reduce((sum, { readers }) => sum + readers.size, 0);
+  }
+
+  get isLarge(): boolean {
+    return this.members > LIMITS.announcedMembers;
+  }
+
+  /** Subscribes, then finds out where the room stands: what comes in between is not lost. */
+  async open(liveSubject: string, locate: () => Promise<RoomStart>): Promise<void> {
+    const verified = this.host.mark(this.partition);
+    this.subscription = await this.host.log.live(liveSubject, (entry) => this.receive(entry));
+    const start = await locate();
+    this.timelineSeq = start.timelineSeq;
+    this.ordinal = start.ordinal;
+    this.members = start.members;
+    this.participants = start.participants;
+    this.tail.from = Math.max(start.timelineSeq, verified);
+    this.release();
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    this.tail.clear();
+    await this.subscription?.stop();
+  }
+
+  receive(entry: StoredEntry): void {
+    if (this.closed) return;
+    if (this.held === undefined) return this.take(entry);
+    if (this.held.length < HELD_ENTRIES_MAX) this.held.push(entry);
+  }
+
+  /** Whether a subject of this room has an entry that has not been taken. */
+  lacks(subject: string, seq: number): boolean {
+    if (subject === this.timeline) return seq > this.knownUpTo();
+    return seq > (this.states.get(subject) ?? 0);
+  }
+
+  /** Reads what the timeline lacks up to a sequence, and waits until it has been taken. */
+  async fillTo(seq: number): Promise<void> {
+    while (!this.closed && this.knownUpTo() < seq) await this.fill(seq);
+  }
+
+  attach(reader: Reader): void {
+    this.flush();
+    const { encoding } = reader.sink;
+    let group = this.groups.find((known) => known.encoding === encoding);
+    if (group === undefined) this.groups.push((group = { encoding, readers: new Set() }));
+    group.readers.add(reader);
+    this.idleSinceMs = undefined;
+  }
+
+  detach(reader: Reader, nowMs: number): void {
+    this.flush();
+    for (const { readers } of this.groups) readers.delete(reader);
+    if (this.readerCount === 0) this.idleSinceMs ??= nowMs;
+  }
+
+  isAttached(reader: Reader): boolean {
+    return this.groups.some(({ readers }) => readers.has(reader));
+  }
+
+  /** Sends something that has no place in the log to all readers but some. */
+  broadcast(bytesIn: (encoding: Encoding) => Buffer | undefined, except: (reader: Reader) => boolean): void {
+    this.flush();
+    for (const { encoding, readers } of this.groups) {
+      const bytes = bytesIn(encoding);
+      if (bytes === undefined) continue;
+      for (const reader of readers) if (!reader.isJoining && !except(reader)) reader.writeNow(bytes);
+    }
+  }
+
+  /** Writes what this tick has brought: one buffer, one write a reader. */
+  flush(): void {
+    if (this.pending.length === 0) return;
+    const events = this.pending;
+    const exceptions = this.exceptions;
+    this.pending = [];
+    this.exceptions = undefined;
+    const shown = this.isLarge ? withLastCountOnly(events) : events;
+    for (const { encoding, readers } of this.groups) {
+      if (readers.size === 0) continue;
+      const joined = joinBytes(shown.map((event) => bytesOf(event, encoding)));
+      for (const reader of readers) {
+        const instead = exceptions?.get(reader);
+        reader.write(instead === undefined ? joined : joinBytes(shown.map((e) => pick(e, instead, encoding))));
+      }
+    }
+  }
+
+  private take(entry: StoredEntry): void {
+    const subject = parseLogSubject(entry.subject);
+    if (subject === undefined || !('roomId' in subject)) return;
+    if (subject.kind === 'timeline') return this.takeTimeline(entry);
+    if (entry.seq <= this.host.mark(this.partition) || !this.lacks(entry.subject, entry.seq)) return;
+    if (this.states.size >= STATES_MAX) this.forgetVerified();
+    this.states.set(entry.subject, entry.seq);
+    if (entry.decoded.kind !== 'event') return;
+    const { event } = entry.decoded;
+    if (event.type === 'RosterChanged') this.members = event.data.roster.members;
+    if ('room' in event.data) this.participants = event.data.room.participants;
+    const announced = subject.kind === 'config' || (subject.kind === 'roster') === this.isLarge;
+    const { ordinal, participants } = this;
+    this.put(roomEvent(entry, subject, { prev: undefined, ordinal, announced, participants }));
+  }
+
+  /** What the mark covers need not be remembered: it is not taken again. */
+  private forgetVerified(): void {
+    const mark = this.host.mark(this.partition);
+    for (const [subject, seq] of this.states) if (seq <= mark) this.states.delete(subject);
+  }
+
+  private takeTimeline(entry: StoredEntry): void {
+    if (entry.seq <= this.timelineSeq) return;
+    if ((entry.prev ?? 0) > this.knownUpTo()) return this.wait(entry);
+    this.putTimeline(entry);
+  }
+
+  private putTimeline(entry: StoredEntry): void {
+    const prev = this.timelineSeq;
+    this.timelineSeq = entry.seq;
+    if (isMessage(entry)) this.ordinal += 1;
+    const { ordinal, participants } = this;
+    const subject = { kind: 'timeline', partition: this.partition, roomId: this.id } as const;
+    this.put(roomEvent(entry, subject, { prev, ordinal, announced: true, participants }));
+  }
+
+  private put(event: RoomEvent): void {
+    this.tail.add(event);
+    if (this.pending.length === 0) this.host.dirty(this);
+    this.pending.push(event);
+    this.except(event);
+    const member = memberOf(event);
+    if (member !== undefined) this.host.onMember(this, event, member);
+  }
+
+  private except(event: RoomEvent): void {
+    const heldBack = event.kind === 'timeline' ? this.host.heldBack(event) : undefined;
+    if (heldBack === undefined) return;
+    this.exceptions ??= new Map();
+    for (const [reader, skip] of heldBack) {
+      const known = this.exceptions.get(reader) ?? new Map<RoomEvent, Buffer | undefined>();
+      this.exceptions.set(reader, known.set(event, skip));
+    }
+  }
+
+  /** A hole: this entry, and everything after it, waits. */
+  private wait(entry: StoredEntry): void {
+    this.held = [entry];
+    this.missing = entry.prev ?? 0;
+    if (this.filling === undefined) this.fill(this.missing).catch((error: unknown) => this.host.fault(this, error));
+  }
+
+  private fill(upTo: number): Promise<void> {
+    this.filling ??= this.fillHoles(upTo).finally(() => (this.filling = undefined));
+    return this.filling;
+  }
+
+  private async fillHoles(upTo: number): Promise<void> {
+    this.held ??= [];
+    for (let goal: number | undefined = upTo; goal !== undefined && !this.closed; goal = this.release())
+      while (!this.closed && this.knownUpTo() < goal) await this.readUpTo(goal);
+  }
+
+  /** A log that is away is waited for, as long as the room has readers. */
+  private async readUpTo(upTo: number): Promise<void> {
+    const range = { after: this.knownUpTo(), upTo, max: FILL_ENTRIES_MAX };
+    try {
+      const { entries, complete } = await this.host.log.readSubject(this.partition, this.timeline, range);
+      for (const entry of entries) if (entry.seq > this.timelineSeq) this.putTimeline(entry);
+      // What the log does not have between two entries is gone for good (erased): the chain goes on over it.
+      if (complete) this.goneUpTo = Math.max(this.goneUpTo, upTo);
+    } catch (error) {
+      if (!(error instanceof LogUnavailableError)) throw error;
+      await delay(FILL_RETRY_MS);
+    }
+  }
+
+  /** Takes what was held; what is missing next where there is another hole. */
+  private release(): number | undefined {
+    const entries = (this.held ?? []).sort((a, b) => a.seq - b.seq);
+    this.held = undefined;
+    for (const entry of entries) this.receive(entry);
+    return this.held === undefined ? undefined : this.missing;
+  }
+
+  private knownUpTo(): number {
+    return Math.max(this.timelineSeq, this.goneUpTo);
+  }
+}
+
+const pick = (event: RoomEvent, instead: Map<RoomEvent, Buffer | undefined>, encoding: Encoding): Buffer | undefined =>
+  instead.has(event) ? instead.get(event) : bytesOf(event, encoding);
+
+/** In a large room many may come and go in one tick: one count tells it. */
+function withLastCountOnly(events: readonly RoomEvent[]): readonly RoomEvent[] {
+  const last = events.findLast(({ kind }) => kind === 'roster');
+  return events.filter((event) => event.kind !== 'roster' || event === last);
+}
