@@ -3,6 +3,7 @@ export { type Config, ConfigError, type IdentitySource, loadConfig } from './con
 export { Health, healthAnswer, type HealthReport, serveHealth } from './health.js';
 export { bearerToken, createTokenVerifier, type Identity, OWN_TOKENS, type TokenVerifier } from './identity.js';
 export { connectNats } from './nats.js';
+export { NatsTransport } from './nats-transport.js';
 export { createLogger, type Running, runService } from './process.js';
 export { RateLimit } from './rate-limits.js';
 export { ResourcesModule } from './resources.module.js';

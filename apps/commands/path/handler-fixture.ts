@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import {
   newKey,
+  streamSubjects,
   type CommandBody,
   type CommandName,
   type CommandReply,
@@ -36,7 +37,7 @@ const keyOf = (decoded: StoredEntry['decoded']) => (decoded.kind === 'event' ? d
 
 export async function wholeLog(log: EventLog, partition: number): Promise<StoredEntry[]> {
   const range = { after: 0, upTo: await log.lastSequence(partition), max: 1_000_000 };
-  return (await log.readSubject(partition, `chat.${partition}.>`, range)).entries;
+  return (await log.readSubject(partition, streamSubjects(partition), range)).entries;
 }
 
 export const freshKey = (ageMs = 0): string => newKey(Date.now() - ageMs, randomBytes(10));

@@ -1,0 +1,52 @@
+/**
+ * Nest's NATS transport on the process's own connection, for its `@MessagePattern` handlers. Nest's server would open a
+ * connection of its own, and end by dropping what is under way: this one drains. A handler's queue group is its `queue`
+ * extra: `@MessagePattern(subject, { queue })`.
+ */
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
+import { ServerNats } from '@nestjs/microservices';
+
+export class NatsTransport extends ServerNats {
+  private readonly serving: Subscription[] = [];
+  private readonly underWay = new Set<Promise<unknown>>();
+
+  constructor(private readonly nats: NatsConnection) {
+    super({});
+  }
+
+  override createNatsClient(): Promise<NatsConnection> {
+    return Promise.resolve(this.nats);
+  }
+
+  /** Ready is when the broker knows: then no request finds nobody. */
+  override start(callback: (error?: unknown) => void): void {
+    this.bindEvents(this.nats);
+    this.nats.flush().then(() => callback(), callback);
+  }
+
+  override bindEvents(nats: NatsConnection): void {
+    for (const [subject, handler] of this.messageHandlers) {
+      const callback = this.getMessageHandler(subject).bind(this) as (error: Error | null, message: Msg) => void;
+      const queue: unknown = handler.extras?.['queue'];
+      this.serving.push(nats.subscribe(subject, { ...(typeof queue === 'string' ? { queue } : {}), callback }));
+    }
+  }
+
+  override async handleMessage(subject: string, message: Msg): Promise<unknown> {
+    const handled: Promise<unknown> = super.handleMessage(subject, message);
+    this.underWay.add(handled);
+    try {
+      return await handled;
+    } finally {
+      this.underWay.delete(handled);
+    }
+  }
+
+  /** Takes nothing new, answers what has arrived, and leaves the connection to the process. */
+  override async close(): Promise<void> {
+    if (this.nats.isClosed()) return;
+    await Promise.all(this.serving.map((subscription) => subscription.drain()));
+    while (this.underWay.size > 0) await Promise.allSettled(this.underWay);
+    await this.nats.flush();
+  }
+}
