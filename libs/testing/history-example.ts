@@ -245,11 +245,11 @@ export function example() {
       {
         user: 'ann',
         entries: [
-          { room: TEA, unread: 2, lastMessageId: messageId(away), readUpTo: messageId(reply) },
+          { room: TEA, unread: 0, lastMessageId: messageId(away), readUpTo: messageId(reply) },
           { room: SHED, unread: 1, lastMessageId: messageId(second), readUpTo: null },
         ],
       },
-      { user: 'bob', entries: [{ room: TEA, unread: 5, lastMessageId: messageId(away), readUpTo: null }] },
+      { user: 'bob', entries: [{ room: TEA, unread: 1, lastMessageId: messageId(away), readUpTo: null }] },
     ],
   };
   return {

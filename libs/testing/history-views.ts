@@ -66,9 +66,10 @@ export function checkInbox(truth: Truth, inbox: InboxRecord): Violation[] {
   return violations;
 }
 
-/** Messages after the mark, or after the present membership began when no mark is later than that. */
+/** Messages after the mark, after what the user wrote last, and after the present membership began. */
 function unread(room: RoomTruth, user: string, readUpTo: string | null): number {
   const joined = room.periods.get(user)?.at(-1)?.from ?? 0;
   const marked = room.messages.find(({ id }) => id === readUpTo)?.seq ?? 0;
-  return room.messages.filter(({ seq }) => seq > Math.max(joined, marked)).length;
+  const wrote = room.messages.findLast(({ sender }) => sender === user)?.seq ?? 0;
+  return room.messages.filter(({ seq }) => seq > Math.max(joined, marked, wrote)).length;
 }
