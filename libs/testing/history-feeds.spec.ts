@@ -1,14 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import {
-  cursorAfter,
-  cursorAt,
-  eventFrame,
-  example,
-  frameStep,
-  skipFrame,
-  TEA,
-  welcome,
-} from './history-example.js';
+import { cursorAfter, cursorAt, eventFrame, example, frameStep, skipFrame, TEA, welcome } from './history-example.js';
 import { frameOf, kindsAfter, type Plant, stepOf, without } from './history-plant.js';
 import { checkHistory, describeViolations, type ViolationKind } from './history.js';
 
