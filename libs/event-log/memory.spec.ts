@@ -1,0 +1,7 @@
+import { logContract } from './log-contract.js';
+import { MemoryLog } from './memory.js';
+
+for (const order of ['fence-first', 'id-first'] as const) {
+  const log = new MemoryLog({ order });
+  logContract(`memory, ${order}`, () => ({ log, second: log, order }));
+}
