@@ -1,0 +1,120 @@
+/** docker-compose.yml: it parses, and every service, variable, path, port and file in it exists in the code. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { COMMAND_SERVICES } from '#contract';
+import { loadConfig } from '#service';
+import { configVariables, drainMaxMs, imageEntries, pathsToGateway } from './code-facts.js';
+
+const root = join(import.meta.dirname, '..');
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+const service = z.looseObject({
+  image: z.string(),
+  command: z.array(z.string()).optional(),
+  environment: z.record(z.string(), z.string()).default({}),
+  ports: z.array(z.string()).default([]),
+  volumes: z.array(z.string()).default([]),
+  depends_on: z.record(z.string(), z.object({ condition: z.literal('service_healthy') })).default({}),
+  healthcheck: z.looseObject({ test: z.array(z.string()) }).optional(),
+  stop_grace_period: z.string().optional(),
+});
+const compose = z
+  .object({ services: z.record(z.string(), service), volumes: z.record(z.string(), z.unknown()) })
+  .parse(parse(read('docker-compose.yml'), { merge: true }));
+
+const ours = Object.entries(compose.services).filter(([, each]) => each.image === 'parley');
+const given = { POSTGRES_PASSWORD: 'p1', NATS_PASSWORD: 'p2' };
+/** As compose fills in `${NAME:?message}` and `${NAME:-default}`. */
+const filled = (value: string): string =>
+  value.replaceAll(/\$\{(\w+):([?-])([^}]*)\}/g, (_, name: string, kind: string, rest: string) =>
+    kind === '-' ? rest : (given[name as keyof typeof given] ?? 'p0'),
+  );
+const environmentOf = (each: z.output<typeof service>): Record<string, string> =>
+  Object.fromEntries(Object.entries(each.environment).map(([name, value]) => [name, filled(value)]));
+
+describe('docker-compose.yml', () => {
+  test('has every service of ours, the broker, the database and one proxy', () => {
+    const names = [...COMMAND_SERVICES, 'projection', 'gateway', 'api', 'nats', 'postgres', 'proxy'];
+    expect(Object.keys(compose.services).sort()).toEqual(names.sort());
+    for (const name of COMMAND_SERVICES) expect(compose.services[name]?.environment['COMMANDS']).toBe(name);
+  });
+
+  test.each(ours)('%s starts an entry of the image with an environment that the code accepts', (_, each) => {
+    expect(imageEntries()).toEqual(expect.arrayContaining(each.command ?? ['nothing']));
+    expect(existsSync(join(root, 'apps', String(each.command?.[0]), 'main.ts'))).toBe(true);
+    const environment = environmentOf(each);
+    expect(Object.keys(environment).filter((name) => !configVariables().includes(name))).toEqual([]);
+    const config = loadConfig({ ...environment, HOST: '0.0.0.0' });
+    expect(config).toMatchObject({ natsUrls: ['nats://nats:4222'], demo: false, natsReplicas: 1 });
+    expect(config.databaseUrl).toBe('postgres://parley:p1@postgres:5432/parley');
+  });
+
+  test.each(ours)('%s is asked for its health and has the time to drain', (_, each) => {
+    expect(each.healthcheck?.test.join(' ')).toContain('/health/ready');
+    expect(Number.parseInt(String(each.stop_grace_period), 10) * 1000).toBeGreaterThan(drainMaxMs());
+  });
+
+  test('waits only for what has a health check', () => {
+    for (const each of Object.values(compose.services))
+      for (const other of Object.keys(each.depends_on)) expect(compose.services[other]).toHaveProperty('healthcheck');
+  });
+
+  test('keeps the log and the database on named volumes, and mounts files that are there', () => {
+    const mounts = Object.values(compose.services).flatMap((each) =>
+      each.volumes.map((mount) => String(mount.split(':')[0])),
+    );
+    const [files, named] = [
+      mounts.filter((each) => each.startsWith('.')),
+      mounts.filter((each) => !each.startsWith('.')),
+    ];
+    expect(named.sort()).toEqual(Object.keys(compose.volumes).sort());
+    expect(files.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+
+  test('opens one port, on loopback unless told otherwise', () => {
+    const open = Object.values(compose.services).flatMap((each) => each.ports.map(filled));
+    expect(open).toEqual(['127.0.0.1:3000:8080']);
+  });
+
+  test('takes every password from the environment, as the script makes them', () => {
+    const asked = [...read('docker-compose.yml').matchAll(/\$\{(\w+_PASSWORD)/g)].map(([, name]) => name);
+    const made = /names='([^']+)'/.exec(read('deploy/make-secrets.sh'))?.[1]?.split(' ');
+    expect([...new Set(asked)].sort()).toEqual(made?.sort());
+    expect(read('.gitignore').split('\n')).toContain('.env');
+    expect(read('.dockerignore').split('\n')).toContain('.env');
+  });
+
+  test('the proxy has the two rules', () => {
+    const rules = [
+      ...read('deploy/docker/proxy.conf').matchAll(/location (= )?(\S+) \{\s+proxy_pass http:\/\/(\w+):(\d+)/g),
+    ];
+    const to = (name: string): unknown[] => rules.filter((rule) => rule[3] === name).map((rule) => rule[2]);
+    expect(to('gateway').sort()).toEqual(pathsToGateway());
+    expect(to('api')).toEqual(['/']);
+    for (const [, , , name, port] of rules) expect(compose.services[String(name)]?.environment['PORT']).toBe(port);
+  });
+});
+
+describe('the Dockerfile', () => {
+  const dockerfile = read('deploy/docker/Dockerfile');
+
+  test('copies files that are there, and runs as nobody special', () => {
+    const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, paths]) =>
+      String(paths).split(' '),
+    );
+    expect(copied).toContain('package-lock.json');
+    expect(copied.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+    expect(dockerfile).toMatch(/^USER 1000$/m);
+  });
+
+  test('sets variables that the code reads', () => {
+    const [, line] = /^ENV (.+)$/m.exec(dockerfile) ?? [];
+    const names = String(line)
+      .split(' ')
+      .map((pair) => String(pair.split('=')[0]));
+    expect(names.filter((name) => name !== 'NODE_ENV' && !configVariables().includes(name))).toEqual([]);
+  });
+});

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Runs one service. `exec` makes node the first process, so that it gets SIGTERM and drains.
+set -eu
+case "${1:-}" in
+  commands | projection | gateway | api)
+    exec node --enable-source-maps "/parley/dist/apps/$1/main.js"
+    ;;
+  *)
+    echo "parley: name the service to run: commands, projection, gateway or api" >&2
+    exit 64
+    ;;
+esac
