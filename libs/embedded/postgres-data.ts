@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import {
-  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -13,6 +12,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { inheritedEnvironment } from './environment.js';
@@ -51,7 +51,7 @@ export async function prepareData(
     // Without its link whatever an earlier clone of this path left there has no owner any more.
     if (place !== data) rmSync(place, { recursive: true, force: true });
     writeFileSync(passwordFile, readFileSync(join(template, 'password')), { mode: 0o600 });
-    await copyFolder(join(template, 'data'), place, account);
+    await copyFolder(join(template, 'data'), place, account, binaries);
     if (place !== data) link(place, data);
   }
   requireVersion(data, binaries);
@@ -78,13 +78,20 @@ function link(place: string, data: string): void {
   if (!lstatSync(data, { throwIfNoEntry: false })) symlinkSync(place, data);
 }
 
-/** Whole or not at all: a copy that was interrupted is never taken for data. */
-async function copyFolder(from: string, to: string, account: Account | undefined): Promise<void> {
+/** Whole or not at all: a copy that was interrupted is never taken for data, and what is taken for data is on the disk. */
+async function copyFolder(
+  from: string,
+  to: string,
+  account: Account | undefined,
+  binaries: PostgresBinaries,
+): Promise<void> {
   const draft = `${to}.draft`;
   rmSync(draft, { recursive: true, force: true });
   mkdirSync(draft, { mode: 0o700 });
   giveTo(draft, account);
   await run('cp', ['-Rp', `${from}/.`, draft], { ...account, env: inheritedEnvironment(), cwd: '/' });
+  // What lies in the temporary folder need not outlive a power cut, and specs make many.
+  if (!to.startsWith(tmpdir())) await initdb(binaries, ['--sync-only', `--pgdata=${draft}`], account);
   renameSync(draft, to);
 }
 
@@ -114,8 +121,7 @@ async function initialise(
   password: string,
   account: Account | undefined,
 ): Promise<void> {
-  chmodSync(binaries.initdb, 0o755);
-  const args = [
+  const options = [
     `--pgdata=${data}`,
     `--username=${SUPERUSER}`,
     `--pwfile=${password}`,
@@ -128,9 +134,17 @@ async function initialise(
     '--set=scram_iterations=1',
     '--no-instructions',
   ];
+  await initdb(binaries, options, account);
+}
+
+async function initdb(
+  binaries: PostgresBinaries,
+  options: readonly string[],
+  account: Account | undefined,
+): Promise<void> {
   try {
     const env = { ...inheritedEnvironment(), LC_ALL: 'C' };
-    await run(binaries.initdb, args, { ...account, env, cwd: '/', timeout: INITDB_TIMEOUT_MS });
+    await run(binaries.initdb, options, { ...account, env, cwd: '/', timeout: INITDB_TIMEOUT_MS });
   } catch (error) {
     const said = error as { stderr?: string; message: string };
     const reason = said.stderr?.split('\n').find((line) => /error|FATAL|not found|cannot/i.test(line));
@@ -143,6 +157,6 @@ function requireVersion(data: string, binaries: PostgresBinaries): void {
   const ours = binaries.version.split('.')[0];
   if (found === ours) return;
   throw new Error(
-    `the data in ${data} is PostgreSQL ${found}'s, this is ${ours}: the read models can be built again, remove the folder`,
+    `the data in ${data} is PostgreSQL ${found}'s, this is ${ours}: restore a dump of it, or remove the folder to begin anew`,
   );
 }
