@@ -134,7 +134,7 @@ describe('the users', () => {
 
   test('a command is answered, although its handler may not publish to inboxes', async () => {
     const subscription = of('commands').connection.subscribe('command.send.SendMessage', {
-      callback: (_, message) => message.respond('done'),
+      callback: (_, message) => void message.respond('done'),
     });
     await of('commands').connection.flush();
     const answer = await of('api').connection.request('command.send.SendMessage', '{}', { timeout: 5_000 });

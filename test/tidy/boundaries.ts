@@ -13,11 +13,13 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
 const WITHOUT_IMPORTS = 'libs/contract/protocol.ts';
 
 const JETSTREAM_OWNER = 'libs/event-log';
+/** Asks a cluster that it has started whether it can place a stream: it may not import the event log. */
+const ASKS_CLUSTER = 'libs/embedded/nats-cluster.ts';
 const JETSTREAM_PACKAGE = '@nats-io/jetstream';
 const JETSTREAM_SUBJECT = /\$JS\./;
 
-/** The configuration, and the code that starts processes, which hands an environment on. */
-const READS_ENVIRONMENT = /^(libs\/service\/config\.ts|libs\/embedded\/.*|apps\/([a-z-]+\/)+main\.ts)$/;
+/** The configuration and what every main begins with; and the code that starts processes, which hands an environment on. */
+const READS_ENVIRONMENT = /^(libs\/service\/(config|process)\.ts|libs\/embedded\/.*|apps\/([a-z-]+\/)+main\.ts)$/;
 
 const SUBJECTS_FILE = 'libs/contract/subjects.ts';
 /** The beginnings of subjects, streams, buckets and headers, as literals or as the head of a template. */
@@ -33,7 +35,7 @@ function packageFindings(source: Source): Finding[] {
   const allowed = source.path === WITHOUT_IMPORTS ? /^$/ : PACKAGES[source.owner];
   return source.imports.flatMap(({ specifier, line, typeOnly }) => {
     const at = { path: source.path, line };
-    if (specifier === JETSTREAM_PACKAGE && source.owner !== JETSTREAM_OWNER)
+    if (specifier === JETSTREAM_PACKAGE && source.owner !== JETSTREAM_OWNER && source.path !== ASKS_CLUSTER)
       return [{ ...at, problem: `loads ${JETSTREAM_PACKAGE}: only ${JETSTREAM_OWNER} touches the log` }];
     const foreign = !/^[.#]/.test(specifier) && !typeOnly;
     if (foreign && allowed && !allowed.test(specifier))
