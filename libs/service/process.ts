@@ -15,23 +15,46 @@ export interface Running {
   stop(): Promise<void>;
 }
 
+/** What Nest says of its own wiring at every start is for whoever debugs the wiring. */
+const WIRING = new Set([
+  'NestFactory',
+  'InstanceLoader',
+  'RoutesResolver',
+  'RouterExplorer',
+  'NestApplication',
+  'NestMicroservice',
+  'WebSocketsController',
+]);
+
+class ServiceLogger extends ConsoleLogger {
+  override log(message: unknown, ...rest: unknown[]): void {
+    const context = rest.at(-1);
+    if (typeof context === 'string' && WIRING.has(context)) this.debug(message, ...rest);
+    else super.log(message, ...rest);
+  }
+}
+
 export function createLogger(config: Pick<Config, 'logLevel' | 'logFormat'>, name: string): ConsoleLogger {
   const levels: LogLevel[] = ['fatal', 'error', 'warn', 'log', 'debug'];
-  return new ConsoleLogger(name, {
+  return new ServiceLogger(name, {
     json: config.logFormat === 'json',
-    colors: config.logFormat === 'text' && process.stdout.isTTY,
+    colors: config.logFormat === 'text' && process.stdout.isTTY === true,
     logLevels: levels.slice(0, levels.indexOf(config.logLevel) + 1),
   });
 }
 
-/** Runs a service as this process: `runService('api', startApi)`. */
+/**
+ * Runs a service as this process: `runService('api', startApi)`.
+ * @param defaults values for variables that the environment does not have
+ */
 export async function runService(
   name: string,
   start: (config: Config, logger: ConsoleLogger) => Promise<Running>,
+  defaults: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   let running: Running;
   try {
-    const config = loadConfig();
+    const config = loadConfig({ ...defaults, ...process.env });
     running = await start(config, createLogger(config, name));
   } catch (error) {
     process.stderr.write(`parley ${name}: ${startFailure(error)}\n`);
