@@ -12,7 +12,6 @@ import { type Database, PositionWaiter } from '#read-models';
 import { type Config, CONFIG, createTokenVerifier, DATABASE, NATS, ownKeys, SigningKeys } from '#service';
 import { Accounts } from './accounts/accounts.js';
 import { AuthController, DemoSignInController } from './accounts/auth.controller.js';
-import { FirstProfile } from './accounts/first-profile.js';
 import { Passwords } from './accounts/passwords.js';
 import { Sessions } from './accounts/sessions.js';
 import { CommandsController } from './commands/commands.controller.js';
@@ -67,7 +66,6 @@ const PROVIDERS: Provider[] = [
 const ACCOUNT_PROVIDERS: Provider[] = [
   Accounts,
   FailedSignInLimit,
-  FirstProfile,
   Passwords,
   RegistrationLimit,
   Sessions,

@@ -12,6 +12,7 @@ const email = z
   .string()
   .trim()
   .toLowerCase()
+  .normalize('NFC')
   .max(LIMITS.emailCharacters)
   .regex(/^[^\s@\p{Cc}\p{Cs}]+@[^\s@\p{Cc}\p{Cs}]+$/u, 'must be an e-mail address');
 const password = z.string().refine((text) => {

@@ -1,5 +1,5 @@
 /** Register, sign in, stay signed in, sign out. Mounted only where Parley's own accounts are the source of identity. */
-import { Controller, Get, Headers, HttpCode, Inject, Post } from '@nestjs/common';
+import { Controller, Get, Header, Headers, HttpCode, Inject, Post } from '@nestjs/common';
 import type { JWK } from 'jose';
 import { DomainError, parseOrRefuse } from '#contract';
 import { bearerToken, SigningKeys, type TokenVerifier } from '#service';
@@ -8,8 +8,10 @@ import { Address, TOKEN_VERIFIER } from '../http/caller.js';
 import { RegistrationLimit } from '../http/limits.js';
 import { type Me, Profiles } from '../users/profiles.js';
 import { type Account, Accounts, registration } from './accounts.js';
-import { FirstProfile } from './first-profile.js';
 import { Sessions, type SessionTokens } from './sessions.js';
+
+/** Tokens are for their owner alone, not for a cache on the way. */
+const NO_STORE = ['cache-control', 'no-store'] as const;
 
 type Body = Record<string, unknown>;
 
@@ -23,24 +25,23 @@ export class AuthController {
     private readonly accounts: Accounts,
     private readonly sessions: Sessions,
     private readonly profiles: Profiles,
-    private readonly firstProfile: FirstProfile,
     private readonly registrations: RegistrationLimit,
     private readonly keys: SigningKeys,
     @Inject(TOKEN_VERIFIER) private readonly verifier: TokenVerifier,
   ) {}
 
   @Post('/api/auth/register')
+  @Header(...NO_STORE)
   async register(@JsonObject() body: Body, @Address() address: string): Promise<SignedInAnswer> {
     if (!filled(body['username']) || !filled(body['email']) || !filled(body['password']))
       throw new DomainError('invalid_body', 'username, email, and password are required');
     const given = parseOrRefuse(registration, body);
     this.registrations.take(address);
-    const account = await this.accounts.register(given);
-    await this.firstProfile.publish(account);
-    return this.open(account);
+    return this.open(await this.accounts.register(given));
   }
 
   @Post('/api/auth/login')
+  @Header(...NO_STORE)
   @HttpCode(200)
   async login(@JsonObject() body: Body, @Address() address: string): Promise<SignedInAnswer> {
     const name = filled(body['email']) ? body['email'] : body['username'];
@@ -50,6 +51,7 @@ export class AuthController {
   }
 
   @Post('/api/auth/refresh')
+  @Header(...NO_STORE)
   @HttpCode(200)
   async refresh(@JsonObject() { refreshToken }: Body): Promise<SignedInAnswer> {
     if (!filled(refreshToken)) throw new DomainError('invalid_body', 'refreshToken is required');
@@ -93,6 +95,7 @@ export class DemoSignInController {
   ) {}
 
   @Post('/api/auth/demo')
+  @Header(...NO_STORE)
   @HttpCode(200)
   async demo(@JsonObject() { user }: Body): Promise<SignedInAnswer> {
     if (!filled(user)) throw new DomainError('invalid_body', 'user is required');

@@ -69,7 +69,7 @@ function corsRules(config: Config) {
   return {
     origin: anyone ? true : config.origins.length === 0 ? false : [...config.origins],
     methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    exposedHeaders: [HTTP_HEADERS.retryAfter, HTTP_HEADERS.position],
+    exposedHeaders: [HTTP_HEADERS.retryAfter],
     maxAge: PREFLIGHT_CACHE_S,
   };
 }

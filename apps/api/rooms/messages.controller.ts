@@ -40,7 +40,7 @@ export class MessagesController {
     @Param('roomId') roomId: string,
     @Query() query: unknown,
   ): Promise<Page<MessageView> & { position: string }> {
-    const { thread: _unserved, ...options } = parseOrRefuse(messagesQuery, query);
+    const options = parseOrRefuse(messagesQuery, query);
     const partition = this.subjects.partitionOfRoom(pathId('roomId', roomId));
     // Read before the page: what stands in the views by now is in the page, and perhaps more.
     const [checkpoint] = await Promise.all([
