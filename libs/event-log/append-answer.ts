@@ -31,6 +31,8 @@ export const BROKER_CODES = {
   batchIncomplete: 10176,
   /** More batches open than the broker keeps (50 a stream). */
   batchesInFlight: 10210,
+  /** No node to place a copy on, yet. */
+  noPeers: 10005,
   streamNotFound: 10059,
   noMessageFound: 10037,
   streamNameInUse: 10058,

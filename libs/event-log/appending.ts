@@ -53,6 +53,8 @@ export interface AppendPort {
   findMarked(partition: number, subject: string, after: number, mark: StoredMark): Promise<number | undefined>;
   newId(): string;
   now(): number;
+  /** The connection was closed for good: no further try can be made. */
+  closed(): boolean;
   /** A growing pause; while the broker is away, until it is back, and never longer than `leftMs` for that. */
   pause(tries: number, leftMs: number): Promise<void>;
 }
@@ -129,7 +131,7 @@ async function untilDefinite(
       if (seq === 'absent' && final) throw refusal(verdict, attempt.subject, answer);
       if (!attempt.repeatable) throw new AppendUnknownError(`${attempt.subject}: ${describe(answer)}`);
     }
-    const leftMs = until - port.now();
+    const leftMs = port.closed() ? 0 : until - port.now();
     if (leftMs <= 0) throw givenUp(lost, attempt.subject, answer);
     await port.pause(tries, leftMs);
   }
@@ -151,7 +153,7 @@ function refusal(verdict: 'fence-moved' | 'refused', subject: string, answer: An
 }
 
 function givenUp(lost: boolean, subject: string, answer: Answer): Error {
-  const words = `${subject}: after ${LOG_LIMITS.appendMs} ms, ${describe(answer)}`;
+  const words = `${subject}: given up, ${describe(answer)}`;
   return lost ? new AppendUnknownError(words) : new LogUnavailableError(words);
 }
 

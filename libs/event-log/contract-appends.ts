@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { LIVE } from '#contract';
-import { ContractRoom, contents, message, takeSeat, timelineOf, until } from './contract-room.js';
+import { ContractRoom, contents, listening, message, takeSeat, timelineOf, until } from './contract-room.js';
 import type { LogUnderTest } from './log-contract.js';
-import { FenceMovedError, type StoredEntry } from './log.js';
+import { FenceMovedError } from './log.js';
 
 export function appendsContract(current: () => LogUnderTest): void {
   const room = (): ContractRoom => new ContractRoom(current().log.partitions);
@@ -178,8 +178,8 @@ export function appendsContract(current: () => LogUnderTest): void {
       const { log, second } = current();
       const at = room();
       const fence = await at.join(log, 'ann');
-      const seen: StoredEntry[] = [];
-      const subscription = await second.live(LIVE.room(at.roomId), (entry) => seen.push(entry));
+      const begin = () => log.append(at.says('ann', 'begin'));
+      const { seen, subscription } = await listening(second, LIVE.room(at.roomId), begin);
       await log.append(at.says('ann', 'one', fence, 'k'), { messageId: `${at.roomId}-1` });
       await log.append(at.says('ann', 'one', fence, 'k'), { messageId: `${at.roomId}-1` });
       await expect(log.append(at.says('ann', 'no', { ...fence, seq: fence.seq + 1_000 }))).rejects.toThrow(

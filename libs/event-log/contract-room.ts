@@ -110,3 +110,20 @@ export async function until(what: string, condition: () => boolean, ms = 20_000)
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
+
+/**
+ * A live subscription that is known to deliver: in a cluster interest spreads to the other nodes after the subscription was
+ * confirmed, so something is appended until it arrives, and then forgotten.
+ */
+export async function listening(log: EventLog, liveSubject: string, nudge: () => Promise<Appended>) {
+  const seen: StoredEntry[] = [];
+  const subscription = await log.live(liveSubject, (entry) => seen.push(entry));
+  let last = await nudge();
+  for (const deadline = Date.now() + 20_000; seen.length === 0 && Date.now() < deadline;) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    if (seen.length === 0) last = await nudge();
+  }
+  await until('a live subscription delivers', () => seen.at(-1)?.seq === last.seq);
+  seen.length = 0;
+  return { seen, subscription };
+}

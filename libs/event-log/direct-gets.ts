@@ -73,7 +73,7 @@ export class DirectGets {
       this.#collecting.set(token, {
         entries,
         broken: false,
-        deadline: performance.now() + LOG_LIMITS.readTryMs,
+        deadline: performance.now() + LOG_LIMITS.directIdleMs,
         finish: ({ whole, tooMany = false, pending = 0, upTo = 0 }) => {
           this.#collecting.delete(token);
           resolve({ entries, whole, tooMany, pending, upTo });
@@ -102,7 +102,7 @@ export class DirectGets {
       collecting.broken = true;
       return;
     }
-    collecting.deadline = performance.now() + LOG_LIMITS.readTryMs;
+    collecting.deadline = performance.now() + LOG_LIMITS.directIdleMs;
     collecting.entries.push({ ...fields, payload: message.string() });
   }
 

@@ -17,7 +17,7 @@ export interface Step {
 }
 
 export interface FollowPort {
-  /** What comes after `after`, without hole. Never rejects; nothing is a valid answer. */
+  /** What comes after `after`, without hole; nothing, too, when it could not be read now. */
   step(partition: number, after: number, max: number): Promise<Step>;
   /** Resolves when something may stand after `after`, when time has come to look, or when `signal` aborts. */
   more(partition: number, after: number, emptySteps: number, signal: AbortSignal): Promise<void>;
@@ -32,9 +32,10 @@ export async function follow(
   let emptySteps = 0;
   let ahead: Promise<Step> | undefined;
   while (!signal.aborted) {
-    const { entries, pending } = await (ahead ?? port.step(partition, place, batchMax));
+    const step = await orAborted(ahead ?? port.step(partition, place, batchMax), signal);
     ahead = undefined;
-    if (signal.aborted) return;
+    if (!step || signal.aborted) return;
+    const { entries, pending } = step;
     const last = entries[entries.length - 1]?.seq;
     if (last === undefined) {
       await port.more(partition, place, emptySteps++, signal);
@@ -43,6 +44,17 @@ export async function follow(
     emptySteps = 0;
     place = last;
     if (pending > 0) ahead = port.step(partition, place, batchMax);
+    // Should that fail while the batch is handled, it is thrown when its turn comes.
+    ahead?.catch(() => undefined);
     await onBatch(entries, last + pending);
   }
+}
+
+/** The promise's value, or undefined as soon as the signal aborts. */
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => resolve(undefined);
+    signal.addEventListener('abort', stop);
+    void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }

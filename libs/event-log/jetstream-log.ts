@@ -31,6 +31,7 @@ import { parseNotice, TailsCollector } from './tails.js';
 import { WakeUps } from './wake-ups.js';
 
 export class JetStreamLog implements EventLog {
+  readonly #connection: ConnectionWatch;
   readonly #nc: NatsConnection;
   readonly #publisher: Publisher;
   readonly #direct: DirectGets;
@@ -48,6 +49,7 @@ export class JetStreamLog implements EventLog {
     connection: ConnectionWatch,
     api: JetStreamApi,
   ) {
+    this.#connection = connection;
     this.#nc = connection.nc;
     this.#publisher = new Publisher(connection);
     this.#direct = new DirectGets(connection);
@@ -56,7 +58,7 @@ export class JetStreamLog implements EventLog {
     this.#lastValues = new LastValues(this.#direct, this.#leader, this.#reads);
     this.#wakeUps = new WakeUps(this.#nc, partitions);
     this.#reached = new Array<number>(partitions).fill(0);
-    this.#port = this.#appendPort(connection);
+    this.#port = this.#appendPort();
   }
 
   async append(append: Append, options?: AppendOptions): Promise<Appended> {
@@ -145,7 +147,9 @@ export class JetStreamLog implements EventLog {
     const after = await this.lastSequence(partition);
     const subject = TRANSIENT.tails(partition);
     const collector = new TailsCollector(this.epoch, after, (notice) => {
-      if (!this.#nc.isClosed()) this.#nc.publish(subject, JSON.stringify(notice));
+      if (!this.#connection.up) return false;
+      this.#nc.publish(subject, JSON.stringify(notice));
+      return true;
     });
     const timer = setInterval(() => collector.flush(), LOG_LIMITS.tailsMs);
     try {
@@ -166,7 +170,7 @@ export class JetStreamLog implements EventLog {
     if (seq > (this.#reached[partition] ?? 0)) this.#reached[partition] = seq;
   }
 
-  #appendPort(connection: ConnectionWatch): AppendPort {
+  #appendPort(): AppendPort {
     return {
       publish: (entry, messageId) => this.#publisher.publish(entry, messageId),
       publishBatch: (entries, batchId) => this.#publisher.publishBatch(entries, batchId),
@@ -175,8 +179,9 @@ export class JetStreamLog implements EventLog {
         (await this.#reads.findMarked(partition, subject, { after }, mark))?.seq,
       newId: () => randomBytes(12).toString('base64url'),
       now: () => performance.now(),
+      closed: () => this.#nc.isClosed(),
       pause: async (tries, leftMs) => {
-        await connection.untilUp(leftMs);
+        await this.#connection.untilUp(leftMs);
         await pause(retryPauseMs(tries, random));
       },
     };

@@ -16,6 +16,8 @@ export const LOG_LIMITS = {
   /** How long a read repeats itself before it gives up with LogUnavailableError, and how long one try waits. */
   readMs: 10_000,
   readTryMs: 2_000,
+  /** A direct get of which nothing more has come for so long is repeated: the node that answered it may be dead. */
+  directIdleMs: 1_000,
   /** One direct get: entries and bytes at most. */
   readBatchMax: 1_000,
   readBatchBytesMax: 4 * 1024 * 1024,

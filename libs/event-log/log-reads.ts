@@ -77,7 +77,7 @@ export class LogReads {
     }
   }
 
-  /** A step of a follower: what comes after `after`, without hole. Never rejects; nothing is a valid answer. */
+  /** A step of a follower: what comes after `after`, without hole; nothing, too, when it could not be read now. */
   async step(
     partition: number,
     after: number,
@@ -151,12 +151,11 @@ export class LogReads {
     after: number,
     entries: readonly DirectEntry[],
   ): Promise<readonly DirectEntry[]> {
-    let before = after;
-    for (const [i, { seq }] of entries.entries()) {
-      if (seq !== before + 1 && !(await this.#isHole(partition, before, seq))) return entries.slice(0, i);
-      before = seq;
-    }
-    return entries;
+    const before = (i: number): number => entries[i - 1]?.seq ?? after;
+    const holes = [...entries.keys()].filter((i) => entries[i]?.seq !== before(i) + 1);
+    const real = await Promise.all(holes.map((i) => this.#isHole(partition, before(i), entries[i]?.seq ?? 0)));
+    const doubtful = holes[real.indexOf(false)];
+    return doubtful === undefined ? entries : entries.slice(0, doubtful);
   }
 
   async #isHole(partition: number, before: number, seq: number): Promise<boolean> {

@@ -139,6 +139,7 @@ export class MemoryLog implements EventLog {
       for (const listener of this.#tailsListeners)
         if (listener.partition === partition)
           this.#defer(() => this.#tailsListeners.has(listener) && listener.deliver(notice));
+      return true;
     });
     await this.follow({ partition, after, signal }, async (entries) => {
       collector.add(entries);
@@ -188,6 +189,7 @@ export class MemoryLog implements EventLog {
       findMarked: async (_, subject, after, mark) => this.#broker.findMarked(subject, after, mark)?.seq,
       newId: () => `memory-${++this.#ids}`,
       now: () => clockMs,
+      closed: () => false,
       pause: async (tries) => {
         clockMs += retryPauseMs(tries, () => 0);
       },

@@ -70,13 +70,14 @@ interface InfoAnswer extends ApiAnswer {
 
 async function settleEpoch(api: JetStreamApi, options: OpenOptions): Promise<string> {
   const until = performance.now() + LOG_LIMITS.openMs;
-  for (let readings = 0; ; readings++) {
+  for (let mismatches = 0; ;) {
     const streams = await readStreams(api, options.partitions);
     const { epoch, mismatch } = checkStreams(streams, options);
     if (epoch !== undefined) return epoch;
     // What is read while another process creates the log can look torn: only a second reading counts.
-    if (mismatch !== undefined && readings > 0) throw new LogMismatchError(mismatch);
-    if (mismatch !== undefined) continue;
+    mismatches = mismatch === undefined ? 0 : mismatches + 1;
+    if (mismatches === 1) continue;
+    if (mismatch !== undefined) throw new LogMismatchError(mismatch);
     if (options.create) await createStreams(api, options, streams[0]);
     else if (performance.now() >= until)
       throw new LogMismatchError(`there is no log (stream ${streamName(0)}): start the service that creates it first`);
@@ -141,11 +142,16 @@ async function createStreams(api: JetStreamApi, shape: LogShape, existing: Strea
   if (error) throw apiRefusal(config.name, error);
 }
 
-/** False when a stream of that name is there with another configuration. */
+/** False when a stream of that name is there with another configuration. A cluster whose nodes are still joining is waited for. */
 async function create(api: JetStreamApi, config: StreamConfig): Promise<boolean> {
-  const { error } = await api.ask(`STREAM.CREATE.${config.name}`, config);
-  if (error && error.err_code !== BROKER_CODES.streamNameInUse) throw apiRefusal(config.name, error);
-  return !error;
+  const until = performance.now() + LOG_LIMITS.openMs;
+  for (;;) {
+    const { error } = await api.ask(`STREAM.CREATE.${config.name}`, config);
+    if (!error) return true;
+    if (error.err_code === BROKER_CODES.streamNameInUse) return false;
+    if (error.err_code !== BROKER_CODES.noPeers || performance.now() >= until) throw apiRefusal(config.name, error);
+    await pause(POLL_MS);
+  }
 }
 
 const apiRefusal = (name: string, error: ApiError): LogMismatchError =>

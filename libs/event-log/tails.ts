@@ -19,7 +19,8 @@ export class TailsCollector {
   constructor(
     private readonly epoch: string,
     private from: number,
-    private readonly publish: (notice: TailsNotice) => void,
+    /** False when nothing can be published now: the notice grows until it can. */
+    private readonly publish: (notice: TailsNotice) => boolean,
   ) {
     this.#to = from;
   }
@@ -36,7 +37,7 @@ export class TailsCollector {
 
   flush(): void {
     if (this.#last.size === 0) return;
-    this.publish({ epoch: this.epoch, from: this.from, to: this.#to, last: [...this.#last] });
+    if (!this.publish({ epoch: this.epoch, from: this.from, to: this.#to, last: [...this.#last] })) return;
     this.from = this.#to;
     this.#last = new Map();
     this.#bytes = 0;
