@@ -6,7 +6,8 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import { startNatsServer, type NatsServer, type NatsServerOptions } from './nats-server.js';
 import { temporaryFolder } from './places.js';
-import { isRunning, processNamed } from './process-table.js';
+import { isRunning, isStopped, processNamed } from './process-table.js';
+import { waitUntil } from './wait-until.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let servers: NatsServer[];
@@ -59,8 +60,7 @@ describe('startNatsServer', () => {
     const server = await start();
     await append(server, 1);
     server.pause();
-    const state = (): string => readFileSync(`/proc/${server.pid}/stat`, 'utf8').split(') ')[1]?.[0] ?? '';
-    if (process.platform === 'linux') expect(state()).toBe('T');
+    await waitUntil('it is stopped', 10_000, () => isStopped(server.pid));
     server.resume();
     expect(await stored(server)).toBe(1);
   });

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { temporaryFolder } from './places.js';
 import { startPostgres, type Postgres } from './postgres.js';
-import { childrenOf, isRunning, processNamed } from './process-table.js';
+import { childrenOf, isRunning, isStopped, processNamed } from './process-table.js';
+import { waitUntil } from './wait-until.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let dataDir: string;
@@ -75,10 +75,9 @@ describe('startPostgres', () => {
     postgres.pause();
     let answered = false;
     const answer = client.query('SELECT 1').then(() => (answered = true));
-    if (process.platform === 'linux') {
-      const states = childrenOf(postgres.pid).map(({ pid }) => readFileSync(`/proc/${pid}/stat`, 'utf8'));
-      expect(states.every((state) => state.includes(') T '))).toBe(true);
-    }
+    await waitUntil('every process is stopped', 10_000, () =>
+      [postgres.pid, ...childrenOf(postgres.pid).map(({ pid }) => pid)].every(isStopped),
+    );
     expect(answered).toBe(false);
     postgres.resume();
     await answer;

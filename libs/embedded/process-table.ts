@@ -22,6 +22,11 @@ export function isRunning(name: ProcessName): boolean {
   return processNamed(name.pid)?.started === name.started;
 }
 
+/** Whether SIGSTOP has taken hold: the signal is sent at once and obeyed a moment later. */
+export function isStopped(pid: number): boolean {
+  return (onLinux ? statFields(pid)?.[0] : ps('-o', 'state=', '-p', String(pid)).trim()[0]) === 'T';
+}
+
 /** Sends a signal; false when there is no such process (a negative pid is a process group). */
 export function signal(pid: number, name: NodeJS.Signals): boolean {
   try {
