@@ -232,7 +232,8 @@ export class TestClient {
     const isFirst = this.#cursor === undefined;
     this.#state = 'replaying';
     if (frame.recovered && !isFirst) this.resumes += 1;
-    if (!frame.recovered) this.#startAnew(frame, isFirst);
+    // Without a cursor there is nothing to recover, and the welcome says where everything begins.
+    if (!frame.recovered || isFirst) this.#startAnew(frame, isFirst);
     for (const pending of this.#pending.values()) this.#transmit(pending);
   }
 
