@@ -64,9 +64,10 @@ async function check(verify: () => Promise<{ payload: JWTPayload }>): Promise<Id
   try {
     return identityOf((await verify()).payload);
   } catch (error) {
-    if (error instanceof DomainError) throw error;
     if (error instanceof errors.JWTExpired) throw new DomainError('token_expired', undefined, { cause: error });
-    throw new DomainError(keysAreAway(error) ? 'unavailable' : 'unauthenticated', undefined, { cause: error });
+    if (keysAreAway(error)) throw new DomainError('unavailable', undefined, { cause: error });
+    if (error instanceof errors.JOSEError) throw new DomainError('unauthenticated', undefined, { cause: error });
+    throw error;
   }
 }
 

@@ -13,7 +13,6 @@ import {
   type JWK,
   type JWTVerifyGetKey,
 } from 'jose';
-import { DomainError } from '#contract';
 import { OWN_TOKENS } from './identity.js';
 
 /** What runs a named statement; `Database` of `read-models` does. */
@@ -49,7 +48,8 @@ export function ownKeys(database: Statements): JWTVerifyGetKey {
   const load = async (): Promise<void> => {
     await delay(Math.max(0, loadedAtMs + RELOAD_WAIT_MS - performance.now()));
     const rows = await publicKeyRows(database);
-    keys = new Map(await Promise.all(rows.map(async (row) => [row.kid, await importJWK(row.public_jwk)] as const)));
+    const imported = rows.map(async (row) => [row.kid, await importJWK(row.public_jwk, OWN_TOKENS.algorithm)] as const);
+    keys = new Map(await Promise.all(imported));
     loadedAtMs = performance.now();
   };
   const reload = (): Promise<void> => (loading ??= load().finally(() => (loading = undefined)));
@@ -60,8 +60,9 @@ export function ownKeys(database: Statements): JWTVerifyGetKey {
     if (stale || !keys.has(kid)) {
       try {
         await reload();
-      } catch (cause) {
-        if (!keys.has(kid)) throw new DomainError('unavailable', undefined, { cause });
+      } catch (error) {
+        // The database is away: a key that was good is good still.
+        if (!keys.has(kid)) throw error;
       }
     }
     const key = keys.get(kid);
