@@ -77,7 +77,9 @@ function keysAreAway(error: unknown): boolean {
   return error instanceof errors.JOSEError ? error.code === errors.JOSEError.code : isFetchFailure(error);
 }
 
-const isFetchFailure = (error: unknown): boolean => error instanceof TypeError && error.message === 'fetch failed';
+/** Node's fetch says so of every connection that fails; the reason is its cause. */
+const isFetchFailure = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && 'message' in error && error.message === 'fetch failed';
 
 function identityOf(payload: JWTPayload): Identity {
   const id = payload['id'] ?? payload.sub;
