@@ -255,7 +255,7 @@ describe('a private room', () => {
     { method: 'PUT', url: '/members/anna', body: { muted: true } },
     { method: 'DELETE', url: '/members/anna' },
     { method: 'PUT', url: '/read', body: { messageId: 'msg_1024' } },
-  ])('does not exist for who is not in it: $method $url', async ({ url, ...request }) => {
+  ])('does not exist for who is not in it: %j', async ({ url, ...request }) => {
     const id = await people.newRoom({ isPrivate: true });
     expect(await people.ask(BEN, { ...request, url: `/api/rooms/${id}${url}` })).toMatchObject(hidden);
   });
