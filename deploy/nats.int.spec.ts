@@ -109,7 +109,9 @@ describe('the users', () => {
     ['live.room.a.timeline', []],
     ['$JS.API.STREAM.DELETE.CHAT_0', []],
     ['$JS.API.STREAM.PURGE.CHAT_0', []],
-    ['$JS.API.STREAM.UPDATE.CHAT_0', []],
+    ['$JS.API.STREAM.CREATE.CHAT_0', ['commands']],
+    ['$JS.API.STREAM.UPDATE.CHAT_0', ['commands']],
+    ['$JS.API.STREAM.UPDATE.CHAT_1', []],
     ['$JS.API.STREAM.MSG.DELETE.CHAT_0', []],
     ['$KV.presence_leases.gateway1', ['gateway']],
   ])('to %s may publish: %j', async (subject, expected) => {
