@@ -11,6 +11,7 @@ import { clampMarks } from './marks/marks.js';
 import {
   type Checkpoint,
   checkpointsOf,
+  forgetCheckpoints,
   type ModelCheckpoint,
   moveCheckpoints,
   setCheckpoints,
@@ -58,6 +59,9 @@ export class PartitionWriter {
     const now = await checkpointsOf(this.writer, this.partition);
     const furthest = Math.max(...now.map(({ seq }) => seq));
     this.known = now.filter(({ seq, model }) => seq === furthest && names.includes(model));
+    // A model that was left behind must not hold back every query that waits for a position.
+    const behind = now.filter(({ seq }) => seq < furthest).map(({ model }) => model);
+    if (behind.length > 0) await forgetCheckpoints(this.writer, this.partition, behind);
     this.live = this.models.filter(({ name }) => this.known.some(({ model }) => model === name));
     return this.models.filter((model) => !this.live.includes(model));
   }

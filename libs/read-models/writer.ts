@@ -9,11 +9,16 @@ import type { Db } from './database.js';
 export interface Writer extends Db {
   /** Aborts when the connection is lost; from then on every statement fails. */
   readonly lost: AbortSignal;
+  /** SQL that runs once, and takes no parameters (`create table`, `lock table`). */
+  execute(sql: string): Promise<void>;
   /** Runs `work` in a transaction; what it throws rolls back and is thrown on. */
   transaction<T>(work: () => Promise<T>): Promise<T>;
   /** Ends the connection, and with it its locks. */
   release(): Promise<void>;
 }
+
+/** The session says something at least this often; the server ends one that was silent for 10 s (`WRITER_SESSION`). */
+const PULSE_MS = 2_000;
 
 /** @param runner of a data source for writers; owned by the writer from here on */
 export async function openWriter(runner: QueryRunner, name: string): Promise<Writer> {
@@ -25,6 +30,7 @@ export async function openWriter(runner: QueryRunner, name: string): Promise<Wri
 
 class PostgresWriter implements Writer {
   private readonly losing = new AbortController();
+  private readonly pulse: NodeJS.Timeout;
   private ended = false;
 
   constructor(
@@ -34,6 +40,9 @@ class PostgresWriter implements Writer {
     // Both stay attached for good: an error on a connection that nobody listens to would end the process.
     client.on('error', (error) => this.losing.abort(error));
     client.on('end', () => this.losing.abort(new Error('the connection to PostgreSQL has ended')));
+    this.pulse = setInterval(() => {
+      this.execute('select 1').catch((error: unknown) => this.losing.abort(error));
+    }, PULSE_MS);
   }
 
   get lost(): AbortSignal {
@@ -43,6 +52,10 @@ class PostgresWriter implements Writer {
   async query<R extends object>(name: string, sql: string, params: readonly unknown[] = []): Promise<R[]> {
     const { rows } = await this.client.query<R>({ name, text: sql, values: [...params] });
     return rows;
+  }
+
+  async execute(sql: string): Promise<void> {
+    await this.client.query(sql);
   }
 
   async transaction<T>(work: () => Promise<T>): Promise<T> {
@@ -71,6 +84,7 @@ class PostgresWriter implements Writer {
   async release(): Promise<void> {
     if (this.ended) return;
     this.ended = true;
+    clearInterval(this.pulse);
     // Handed back with an error, so that the pool closes it: session locks and settings must not go to the next user.
     const released = this.runner as QueryRunner & { releasePostgresConnection?: (error?: Error) => Promise<void> };
     const end = new Error('this writer is done');

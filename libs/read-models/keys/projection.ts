@@ -11,19 +11,23 @@ export const keys: ReadModel = {
     const runs = firstRuns(batch);
     const [first] = runs;
     if (first === undefined) return;
-    // An atomic batch of the log may have been cut by the end of the batch before.
-    await db.query('keys-continued', 'update message_keys set seq = $2 where id = $1 and partition = $3 and seq = $4', [
-      first.id,
-      first.lastSeq,
-      batch.partition,
-      first.firstSeq - 1,
-    ]);
+    // An atomic batch of the log may have been cut by the end of the batch before: then its key moves on.
     await db.query(
       'keys-first',
-      `insert into message_keys (partition, id, seq, body)
+      `with continued as (
+         update message_keys set seq = $6 where id = $5 and partition = $1 and seq = $7)
+       insert into message_keys (partition, id, seq, body)
        select $1, * from unnest($2::text[], $3::bigint[], $4::text[])
        on conflict (id) do nothing`,
-      [batch.partition, runs.map(({ id }) => id), runs.map(({ lastSeq }) => lastSeq), runs.map(({ body }) => body)],
+      [
+        batch.partition,
+        runs.map(({ id }) => id),
+        runs.map(({ lastSeq }) => lastSeq),
+        runs.map(({ body }) => body),
+        first.id,
+        first.lastSeq,
+        first.firstSeq - 1,
+      ],
     );
   },
 };

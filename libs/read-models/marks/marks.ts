@@ -25,7 +25,10 @@ interface MarkedRow {
   readonly before_ordinal: number | null;
 }
 
-/** Writes all marks with one statement, a transaction of its own, and answers in their order. Who has read has received. */
+/**
+ * Writes all marks with one statement, a transaction of its own, and answers in their order. Who has read has received. Rows are
+ * locked in one order, so that two processes never wait for each other.
+ */
 export async function writeMarks(db: Db, marks: readonly MarkInput[]): Promise<MarkOutcome[]> {
   const rows = await db.query<MarkedRow>(
     'marks-write',
@@ -46,6 +49,7 @@ export async function writeMarks(db: Db, marks: readonly MarkInput[]): Promise<M
        select user_id, room_id, min(partition), coalesce(max(seq) filter (where is_read), 0),
          coalesce(max(ordinal) filter (where is_read), 0), max(seq), max(ordinal)
        from checked where member and ordinal is not null group by user_id, room_id
+       order by user_id, room_id
        on conflict (user_id, room_id) do update set
          read_seq = greatest(marks.read_seq, excluded.read_seq),
          read_ordinal = greatest(marks.read_ordinal, excluded.read_ordinal),

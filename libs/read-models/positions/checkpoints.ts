@@ -57,6 +57,13 @@ export async function setCheckpoints(
   );
 }
 
+export async function forgetCheckpoints(db: Db, partition: number, models: readonly string[]): Promise<void> {
+  await db.query('checkpoints-forget', 'delete from checkpoints where partition = $1 and model = any($2::text[])', [
+    partition,
+    models,
+  ]);
+}
+
 /**
  * Moves the checkpoints of these models, if they are still where the writer knew them: the second lock, for a leader that
  * does not know yet that it is none any more. First statement of a batch, so that everyone takes locks in the same order.

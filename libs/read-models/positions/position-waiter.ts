@@ -47,10 +47,15 @@ export class PositionWaiter {
    */
   async waitFor(target: Position | Cursor, withinMs: number = LIMITS.positionWaitMs): Promise<void> {
     const positions = 'seqs' in target ? await this.positionsOf(target) : [target];
-    const missing = positions.filter((position) => !this.isReached(position));
+    const missing = positions.filter((position) => !this.includes(position));
     if (missing.length === 0) return;
     const limit = AbortSignal.timeout(withinMs);
     await Promise.all(missing.map((position) => this.wait(position, limit)));
+  }
+
+  /** Whether the views are known to include it; asks nobody. */
+  includes({ partition, seq }: Position): boolean {
+    return seq === 0 || (this.known.get(partition)?.seq ?? -1) >= seq;
   }
 
   close(): void {
@@ -70,10 +75,6 @@ export class PositionWaiter {
         throw new DomainError('invalid_cursor', 'the cursor is of another epoch of the log');
     }
     return positions;
-  }
-
-  private isReached({ partition, seq }: Position): boolean {
-    return seq === 0 || (this.known.get(partition)?.seq ?? -1) >= seq;
   }
 
   private async wait(target: Position, limit: AbortSignal): Promise<void> {
