@@ -194,6 +194,7 @@ export function example() {
       frameStep(eventFrame(hello, 2)),
       frameStep(skipFrame(reply)),
       frameStep({ op: 'cursor', cursor: cursorAfter(reply) }),
+      frameStep(eventFrame(cidLeft)),
       frameStep(skipFrame(secret)),
       { kind: 'closed', code: 4000 },
       frameStep(welcome('bob', cursorAfter(reply), true, { [TEA]: reply.seq })),

@@ -65,6 +65,8 @@ describe('finds a planted fault:', () => {
         frameOf(ann, at.reply).prev = at.before.seq;
       },
     ],
+    ['a leaving that was never told', ['state-missing'], ({ ann, at }) => without(ann, at.cidLeft)],
+    ['an own joining that was never told', ['state-missing'], ({ ann, at }) => without(ann, at.annIn)],
     [
       'an event after leaving',
       ['outside-membership'],

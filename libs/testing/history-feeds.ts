@@ -1,5 +1,5 @@
 /** The live side of the history checker: what each client received, against what the log says it had to receive. */
-import { parseCursor, TIMELINE_FRAME_TYPES, type ServerFrameOf } from '#contract';
+import { LIMITS, parseCursor, TIMELINE_FRAME_TYPES, type ServerFrameOf } from '#contract';
 import type { ClientHistory, ClientStep, Fetched, Violation, ViolationKind } from './history.js';
 import {
   periodAt,
@@ -23,6 +23,8 @@ interface Feed {
   /** The last one received on the present connection. */
   lastOfConnection: number;
   readonly got: Set<number>;
+  /** Of members, config and roster. */
+  readonly states: Set<number>;
   /** How far into the timeline the entries that are due have been looked at, for cursors. */
   due: number;
 }
@@ -37,6 +39,8 @@ class FeedCheck {
   readonly #byPlace = new Map<string, Map<number, TimelineEntry>>();
   /** By partition: what lies up to here is history, which the feed does not bring. */
   #start: readonly number[] | undefined;
+  /** The same for state, which is asked for anew where a resume was not recovered. */
+  #stateStart: readonly number[] = [];
 
   constructor(
     private readonly truth: Truth,
@@ -48,7 +52,11 @@ class FeedCheck {
 
   run(): Violation[] {
     for (const step of this.client.steps) this.#step(step);
-    if (this.client.complete) for (const room of this.truth.rooms.values()) this.#checkComplete(room);
+    if (this.client.complete)
+      for (const room of this.truth.rooms.values()) {
+        this.#checkComplete(room);
+        this.#checkMembers(room);
+      }
     return [...this.#violations.values()];
   }
 
@@ -76,6 +84,7 @@ class FeedCheck {
   /** The chain goes on from what the welcome says; what lies between is the refetch's business, and judged at the end. */
   #startAnew(frame: Welcome, seqs: readonly number[]): void {
     this.#start ??= seqs;
+    this.#stateStart = seqs;
     for (const { room, seq } of frame.rooms) {
       const { partition = 0, timeline = [] } = this.truth.rooms.get(room) ?? {};
       const covered = seqs[partition] ?? 0;
@@ -133,6 +142,7 @@ class FeedCheck {
   #stateFrame(frame: Event): void {
     const room = this.truth.rooms.get(frame.room);
     const { user } = this.client;
+    this.#feed(frame.room).states.add(frame.seq);
     const allowed = room?.periods.get(user)?.some(({ from, to }) => from <= frame.seq && frame.seq <= to);
     const own = frame.actor === user || frame.data['user'] === user || frame.data['userId'] === user;
     if (!allowed && !own)
@@ -184,8 +194,19 @@ class FeedCheck {
       ]);
   }
 
+  /** Of state the last word counts: whoever is in the room at the end has had it about everybody, unless the room is too large to tell. */
+  #checkMembers(room: RoomTruth): void {
+    const own = room.periods.get(this.client.user)?.at(-1);
+    if (!own || own.to !== Infinity || room.members.size > LIMITS.announcedMembers) return;
+    const since = Math.max(own.from - 1, this.#stateStart[room.partition] ?? 0);
+    const { states } = this.#feed(room.room);
+    for (const [user, seq] of room.changedAt)
+      if (seq > since && !states.has(seq))
+        this.#violate('state-missing', room.room, `never heard of ${user}'s membership as of ${seq}`, [{ user, seq }]);
+  }
+
   #feed(room: string): Feed {
-    const feed = this.#feeds.get(room) ?? { last: 0, lastOfConnection: 0, got: new Set(), due: 0 };
+    const feed = this.#feeds.get(room) ?? { last: 0, lastOfConnection: 0, got: new Set(), states: new Set(), due: 0 };
     this.#feeds.set(room, feed);
     return feed;
   }

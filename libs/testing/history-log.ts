@@ -36,6 +36,8 @@ export interface RoomTruth {
   readonly timeline: TimelineEntry[];
   readonly messages: LoggedMessage[];
   readonly members: Map<string, MemberState>;
+  /** By user: the last event about their membership. */
+  readonly changedAt: Map<string, number>;
   readonly periods: Map<string, Period[]>;
 }
 
@@ -52,7 +54,7 @@ export function foldLog(log: readonly StoredEntry[]): Truth {
     let room = rooms.get(subject.roomId);
     if (!room) {
       const { roomId, partition } = subject;
-      room = { room: roomId, partition, timeline: [], messages: [], members: new Map(), periods: new Map() };
+      room = roomTruth(roomId, partition);
       rooms.set(roomId, room);
     }
     if (subject.kind === 'timeline') addToTimeline(room, entry, entry.decoded.event);
@@ -60,6 +62,16 @@ export function foldLog(log: readonly StoredEntry[]): Truth {
   }
   return { rooms };
 }
+
+const roomTruth = (room: string, partition: number): RoomTruth => ({
+  room,
+  partition,
+  timeline: [],
+  messages: [],
+  members: new Map(),
+  changedAt: new Map(),
+  periods: new Map(),
+});
 
 function addToTimeline(room: RoomTruth, entry: StoredEntry, event: ChatEvent): void {
   const { room: roomId, partition, timeline, messages } = room;
@@ -82,6 +94,7 @@ function addToTimeline(room: RoomTruth, entry: StoredEntry, event: ChatEvent): v
 function setMember(room: RoomTruth, seq: number, member: MemberState): void {
   const before = room.members.get(member.userId);
   room.members.set(member.userId, member);
+  room.changedAt.set(member.userId, seq);
   const periods = room.periods.get(member.userId) ?? [];
   room.periods.set(member.userId, periods);
   const was = before?.standing === 'member';

@@ -77,14 +77,14 @@ describe('finds a planted fault:', () => {
     ],
     [
       'more members than seats',
-      ['over-capacity', 'view-count', 'view-members'],
+      ['over-capacity', 'state-missing', 'view-count', 'view-members'],
       ({ writer }) => {
         writer.join(SHED, 'dot', 2);
       },
     ],
     [
       'a roster that counts wrong',
-      ['roster-differs', 'view-count', 'view-members'],
+      ['roster-differs', 'state-missing', 'view-count', 'view-members'],
       ({ writer }) => {
         const member = memberOf('dot', 'MemberJoined');
         writer.append(subjects.member(SHED, 'dot'), { type: 'MemberJoined', actor: 'dot', data: { member } });

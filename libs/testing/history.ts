@@ -93,6 +93,7 @@ export type ViolationKind =
   | 'repeat' // twice on one connection
   | 'hole' // received ahead of something that was not there yet
   | 'missing' // never received
+  | 'state-missing' // the last word about a membership never came
   | 'outside-membership'
   | 'skipped-foreign' // the echo mode held back what somebody else wrote
   | 'cursor-ahead' // a cursor covers what was not delivered
