@@ -146,14 +146,17 @@ export const LIVE = {
 /** Subjects outside the log: core NATS only, nothing here is stored. */
 export const TRANSIENT = {
   typing: (roomId: string): string => `typing.${roomId}`,
+  typingAll: 'typing.*',
   tails: (partition: number): string => `tails.${partition}`,
   /** Published by `projection` after each commit: `{partition, seq}`; wakes the queries that wait for a position. */
   views: (partition: number): string => `views.${partition}`,
   viewsAll: 'views.*',
   /** A user's read or delivered mark has moved: other devices of that user show it. */
   marked: (userId: string): string => `marked.${userToken(userId)}`,
+  markedAll: 'marked.*',
   deadLetter: (partition: number): string => `deadletter.${partition}`,
   sessionRevoked: (userId: string): string => `revoked.${userToken(userId)}`,
+  sessionsRevoked: 'revoked.*',
 } as const;
 
 /** Requests that `projection` answers. */

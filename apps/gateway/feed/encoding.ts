@@ -8,8 +8,8 @@ import type { RoomEvent } from './room-event.js';
 export interface Encoding {
   /** Where an event keeps its bytes in this encoding. A transport takes the next free one. */
   readonly slot: number;
-  /** Whether what happened between the views' snapshot and now is replayed to a new reader; else it begins with what is live. */
-  readonly replays: boolean;
+  /** Whether a replay shows a user's own messages whatever the echo mode; without a chain to keep, it need not. */
+  readonly replaysOwn: boolean;
   /** Whether readers of this encoding hear of a room at all. */
   readsRoom(roomId: string): boolean;
   /** Undefined: nothing of this event is shown in this encoding. */

@@ -261,6 +261,13 @@ export class Feed {
     return heldBack;
   }
 
+  /** What a replay shows a reader of an event. */
+  replayBytes(reader: Reader, event: RoomEvent): Buffer | undefined {
+    const { encoding } = reader.sink;
+    const heldBack = encoding.replaysOwn ? undefined : this.heldBackFrom(reader, event);
+    return heldBack === undefined ? bytesOf(event, encoding) : heldBack.instead;
+  }
+
   /** Whether the echo mode of a reader holds back an event, and what stands in its place. */
   private heldBackFrom(reader: Reader, event: RoomEvent): { instead: Buffer | undefined } | undefined {
     if (event.kind !== 'timeline' || reader.echo === 'all' || event.event?.actor !== reader.user.id) return undefined;

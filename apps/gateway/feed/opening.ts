@@ -15,7 +15,7 @@ import { formatCursor, LIMITS, parseCursor, parseLogSubject, type Cursor, type W
 import type { StoredEntry } from '#event-log';
 import type { Feed } from './feed.js';
 import type { Reader } from './reader.js';
-import { bytesOf, memberOf, type RoomEvent } from './room-event.js';
+import { memberOf, type RoomEvent } from './room-event.js';
 import type { Budget } from './room-reads.js';
 import type { UserRoom, UserRooms } from './views.js';
 import { visibleTo, wasMemberAt, wasMemberBefore } from './visible.js';
@@ -51,13 +51,20 @@ interface Start {
   readonly replays: readonly RoomReplay[];
 }
 
+export interface OpenFrom {
+  /** The client's cursor. */
+  readonly since?: string | undefined;
+  /** The log's ends when the connection was accepted, for clients that know no cursors: they get what comes after. */
+  readonly ends?: readonly number[] | undefined;
+}
+
 /**
  * Opens a reader. Resolves when it is live, or when its connection has ended.
  * @throws when the replay failed: the connection is to be closed, and the client's cursor is the one that it had
  */
-export async function openReader(feed: Feed, reader: Reader, userId: string, since: string | undefined): Promise<void> {
+export async function openReader(feed: Feed, reader: Reader, userId: string, from: OpenFrom = {}): Promise<void> {
   try {
-    await new Opening(feed, reader, userId, since).run();
+    await new Opening(feed, reader, userId, from).run();
   } catch (error) {
     if (!(error instanceof GoneError)) throw error;
   }
@@ -71,7 +78,7 @@ class Opening {
     private readonly feed: Feed,
     private readonly reader: Reader,
     private readonly userId: string,
-    private readonly since: string | undefined,
+    private readonly from: OpenFrom,
   ) {}
 
   async run(): Promise<void> {
@@ -101,12 +108,12 @@ class Opening {
         this.giveUpReplay();
       }
     }
-    return { recovered: this.since === undefined, ...(await this.collectBounded(this.fromSnapshot())) };
+    return { recovered: this.from.since === undefined, ...(await this.collectBounded(this.fromSnapshot())) };
   }
 
   /** The cursor, where it is one of this log's. */
   private honoured(): Cursor | undefined {
-    const cursor = this.since === undefined ? undefined : parseCursor(this.since);
+    const cursor = this.from.since === undefined ? undefined : parseCursor(this.from.since);
     if (cursor?.epoch !== this.feed.log.epoch || cursor.seqs.length !== this.ends.length) return undefined;
     return cursor.seqs.every((seq, partition) => seq <= (this.ends[partition] ?? 0)) ? cursor : undefined;
   }
@@ -114,8 +121,8 @@ class Opening {
   /** Views of another epoch, or none yet, describe nothing of this log: then its end does. */
   private fromSnapshot(): readonly number[] {
     const { epoch } = this.snapshot;
-    const fits = this.reader.sink.encoding.replays && (epoch === undefined || epoch === this.feed.log.epoch);
-    if (!fits) return this.ends;
+    if (this.from.ends !== undefined) return this.from.ends;
+    if (epoch !== undefined && epoch !== this.feed.log.epoch) return this.ends;
     return this.ends.map((end, partition) => Math.min(end, this.snapshot.checkpoints[partition] ?? 0));
   }
 
@@ -195,9 +202,7 @@ class Opening {
     const finish = async (events: RoomEvent[], now: { timelineSeq: number; ordinal: number }): Promise<RoomReplay> => {
       const before = wasMemberBefore(events, this.userId) ?? (await this.wasMember(roomId, after, events, known));
       const visible = visibleTo(this.userId, events, before);
-      const chunks = visible
-        .map((event) => bytesOf(event, reader.sink.encoding))
-        .filter((bytes) => bytes !== undefined);
+      const chunks = visible.map((event) => feed.replayBytes(reader, event)).filter((bytes) => bytes !== undefined);
       budget.takeBytes(chunks.reduce((sum, { length }) => sum + length, 0));
       return { roomId, ...placeBefore(events, now), chunks };
     };

@@ -23,7 +23,7 @@ export class Reader {
   /** The user's truth about this reader's rooms; set when the user is entered. */
   user!: LocalUser;
   /** The last cursor that was sent; the client may resume with it. */
-  cursor: string;
+  cursor = '';
   /** Sweeps until another cursor need not be sent: two after the last event, so that a cursor covers it. */
   cursorsDue = 0;
   private joining: Joining | undefined = { held: [], heldBytes: 0 };
@@ -32,13 +32,13 @@ export class Reader {
   private catchingUp: Set<string> | undefined;
 
   constructor(
+    /** The connection's own name. */
     readonly session: string,
     readonly sink: FeedSink,
     readonly echo: EchoMode,
-    since: string | undefined,
-  ) {
-    this.cursor = since ?? '';
-  }
+    /** The session that the token belongs to, where it is one of Parley's own. */
+    readonly signIn: string | undefined = undefined,
+  ) {}
 
   get isJoining(): boolean {
     return this.joining !== undefined;

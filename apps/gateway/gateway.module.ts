@@ -1,0 +1,11 @@
+/**
+ * Live delivery: one feed, and a module for each transport on it. The process provides CONFIG, NATS, EVENT_LOG, DATABASE, HEALTH
+ * and COMMAND_BUS globally, and calls `attachSockets(app)` before it listens.
+ */
+import { Module } from '@nestjs/common';
+import { SocketModule } from './socket/socket.module.js';
+
+export { attachSockets } from './socket/socket.module.js';
+
+@Module({ imports: [SocketModule] })
+export class GatewayModule {}

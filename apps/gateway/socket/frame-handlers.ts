@@ -1,0 +1,59 @@
+/** What a signed-in client can ask for, one case an op. */
+import { Inject, Injectable } from '@nestjs/common';
+import { type ClientFrame, DomainError, type MarkReply, type MarkRequest, REQUESTS } from '#contract';
+import { COMMAND_BUS, type CommandBus, type Config, CONFIG, type Identity } from '#service';
+import { Feed } from '../feed/feed.js';
+import type { Reader } from '../feed/reader.js';
+import { Typing } from '../typing/typing.js';
+import { FrameCommands } from './frame-commands.js';
+import type { SocketConnection } from './socket-connection.js';
+
+type Request = Exclude<ClientFrame, { op: 'hello' }>;
+
+@Injectable()
+export class FrameHandlers {
+  private readonly commands: FrameCommands;
+
+  constructor(
+    @Inject(COMMAND_BUS) private readonly bus: CommandBus,
+    @Inject(CONFIG) config: Config,
+    private readonly feed: Feed,
+    private readonly typing: Typing,
+  ) {
+    this.commands = new FrameCommands(bus, config);
+  }
+
+  /** @throws DomainError what was refused */
+  async handle(frame: Request, connection: SocketConnection, identity: Identity, reader: Reader): Promise<void> {
+    switch (frame.op) {
+      case 'send':
+      case 'join':
+      case 'leave':
+      case 'status':
+        return connection.send(await this.commands.run(frame, identity, reader));
+      case 'read':
+      case 'delivered':
+        await this.mark(frame, identity);
+        return connection.send({ op: 'ack', id: frame.id });
+      case 'typing':
+        return this.typing.say(reader, frame.room, frame.typing);
+      case 'ping':
+        return this.feed.giveCursor(reader, 'pong');
+      case 'watch':
+        throw new DomainError('unavailable');
+    }
+  }
+
+  entered(_reader: Reader, _identity: Identity): void {}
+
+  left(_reader: Reader): void {}
+
+  private async mark(frame: Extract<Request, { op: 'read' | 'delivered' }>, { userId }: Identity): Promise<void> {
+    const { room: roomId, messageId, op: kind } = frame;
+    const request: MarkRequest = { userId, roomId, messageId, kind };
+    const reply = (await this.bus.request(REQUESTS.markRead, request)) as MarkReply;
+    if ('ok' in reply) return;
+    const { code, detail, retryMs } = reply.refused;
+    throw new DomainError(code, detail, retryMs === undefined ? {} : { retryMs });
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * One socket. States: *waiting* for a hello (within 10 s), *opening* (signed in, its reader on the way), *live*, *closed*. All
+ * timers of all sockets are one sweep: a connection holds numbers, no timers and no closures.
+ */
+import type { Socket } from 'node:net';
+import { CLOSE, type CloseCode, type EchoMode, LIMITS, type ServerFrame } from '#contract';
+import type { Identity } from '#service';
+import type { Encoding, FeedSink } from '../feed/encoding.js';
+import type { Reader } from '../feed/reader.js';
+import { PING_FRAME } from './frames-on-the-wire.js';
+import { type ParleySocket, unsent } from './parley-socket.js';
+
+/** A client is gone when nothing came from it for so long: two pings and a little. */
+const SILENCE_MAX_MS = 2.4 * LIMITS.heartbeatMs;
+/** A socket that has been told to close is cut when it does not. */
+const CLOSE_WAIT_MS = 2_000;
+/** Frames that are being answered; a client that sends more before it has answers is told to slow down. */
+export const ANSWERS_MAX = 64;
+
+export class SocketConnection implements FeedSink {
+  identity: Identity | undefined;
+  reader: Reader | undefined;
+  /** Settles when the reader is live or the connection has ended; undefined until signed in. */
+  opened: Promise<void> | undefined;
+  /** Chosen at the upgrade, for clients that say no hello. */
+  echo: EchoMode | undefined;
+  /** Frames under way. */
+  answering = 0;
+  private readonly openedAtMs: number;
+  private heardAtMs: number;
+  private heardBytes = 0;
+  private pingedAtMs: number;
+  private stalledSinceMs = 0;
+  private progress = 0;
+  private closedAtMs = 0;
+
+  constructor(
+    readonly client: ParleySocket,
+    private readonly socket: Socket,
+    readonly encoding: Encoding,
+    nowMs: number,
+  ) {
+    this.openedAtMs = nowMs;
+    this.heardAtMs = nowMs;
+    this.pingedAtMs = nowMs;
+  }
+
+  get queuedBytes(): number {
+    return this.socket.writableLength;
+  }
+
+  get isClosed(): boolean {
+    return this.closedAtMs !== 0;
+  }
+
+  write(bytes: Buffer): void {
+    if (this.closedAtMs === 0 && this.socket.writable) this.socket.write(bytes);
+  }
+
+  /** An answer, or something that has no place in the feed. */
+  send(frame: ServerFrame): void {
+    const bytes = this.encoding.frame(frame);
+    if (bytes === undefined) return;
+    if (this.reader !== undefined) this.reader.writeNow(bytes);
+    else this.write(bytes);
+  }
+
+  close(code: CloseCode, reason: string): void {
+    if (this.closedAtMs !== 0) return;
+    this.closedAtMs = performance.now();
+    this.reader?.ended();
+    this.client.close(code, reason);
+  }
+
+  /** The socket has ended, whoever ended it. */
+  ended(): void {
+    this.closedAtMs ||= performance.now();
+  }
+
+  /** Everything that depends on time. */
+  sweep(nowMs: number, wallMs: number, stallMs: number): void {
+    if (this.closedAtMs !== 0) {
+      if (nowMs - this.closedAtMs > CLOSE_WAIT_MS) this.client.terminate();
+      return;
+    }
+    if (this.isStalled(nowMs, stallMs)) return this.close(CLOSE.slowReader, 'slow reader');
+    if (this.identity !== undefined && this.identity.expiresAtMs <= wallMs)
+      return this.close(CLOSE.tokenExpired, 'token expired');
+    if (this.opened === undefined && nowMs - this.openedAtMs > LIMITS.helloMs)
+      return this.close(CLOSE.signInRefused, 'no hello in time');
+    this.listen(nowMs);
+  }
+
+  /** Whatever comes in is a sign of life, an answer to a ping included. */
+  private listen(nowMs: number): void {
+    const { bytesRead } = this.socket;
+    if (bytesRead !== this.heardBytes) {
+      this.heardBytes = bytesRead;
+      this.heardAtMs = nowMs;
+    }
+    if (nowMs - this.heardAtMs > SILENCE_MAX_MS) return this.close(CLOSE.heartbeatMissed, 'heartbeat missed');
+    if (nowMs - this.pingedAtMs < LIMITS.heartbeatMs) return;
+    this.pingedAtMs = nowMs;
+    this.write(PING_FRAME);
+  }
+
+  private isStalled(nowMs: number, stallMs: number): boolean {
+    if (this.socket.writableLength === 0) {
+      this.stalledSinceMs = 0;
+      return false;
+    }
+    const { progress } = unsent(this.socket);
+    if (this.stalledSinceMs === 0 || progress !== this.progress) this.stalledSinceMs = nowMs;
+    this.progress = progress;
+    return nowMs - this.stalledSinceMs >= stallMs;
+  }
+}

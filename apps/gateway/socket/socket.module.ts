@@ -1,0 +1,27 @@
+/** Sockets, on the feed. The application takes upgrades once `attachSockets` has been called. */
+import { type INestApplication, Module } from '@nestjs/common';
+import { type Config, CONFIG, type TokenVerifier } from '#service';
+import { Feed } from '../feed/feed.js';
+import { FeedModule } from '../feed/feed.module.js';
+import { SignInModule } from '../sign-in.module.js';
+import { TOKEN_VERIFIER } from '../tokens.js';
+import { TypingModule } from '../typing/typing.module.js';
+import { FrameHandlers } from './frame-handlers.js';
+import { SocketAdapter } from './socket.adapter.js';
+import { SocketGateway } from './socket.gateway.js';
+import { examineUpgrade } from './upgrade.js';
+
+@Module({
+  imports: [FeedModule, SignInModule, TypingModule],
+  providers: [SocketGateway, FrameHandlers],
+})
+export class SocketModule {}
+
+/** Before `app.init()` or `app.listen()`: from there on `/ws` of the application's HTTP server is the gateway's. */
+export function attachSockets(app: INestApplication): void {
+  const feed = app.get(Feed, { strict: false });
+  const verifier = app.get<TokenVerifier>(TOKEN_VERIFIER, { strict: false });
+  const { origins } = app.get<Config>(CONFIG, { strict: false });
+  const options = { verifier, origins, ends: () => feed.lastSequences() };
+  app.useWebSocketAdapter(new SocketAdapter(app, (request) => examineUpgrade(request, options)));
+}
