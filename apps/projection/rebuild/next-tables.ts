@@ -38,7 +38,9 @@ async function copyStorageOptions(control: Writer, table: string): Promise<void>
     'select reloptions as options from pg_class where oid = $1::regclass',
     [`${LIVE_SCHEMA}.${table}`],
   );
-  if (row?.options != null) await control.execute(`alter table ${NEXT_SCHEMA}.${table} set (${options.join(', ')})`);
+  const options = row?.options ?? [];
+  if (options.length === 0) return;
+  await control.execute(`alter table ${NEXT_SCHEMA}.${table} set (${options.join(', ')})`);
 }
 
 /** Stops every leader at the end of its batch, until the transaction ends; queries go on. */

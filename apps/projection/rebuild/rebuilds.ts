@@ -64,11 +64,12 @@ export class Rebuilds {
 
   /** Again and again, until they are there: another process may build them, or be ended while it does. */
   private async buildMissing(names: readonly string[]): Promise<void> {
-    const { database, logger } = this.port;
+    const { database, log, logger } = this.port;
     while (!this.stopping.signal.aborted) {
       try {
-        const there = await checkpointsOf(database, 0);
-        if (names.every((name) => there.some(({ model }) => model === name))) return;
+        const partitions = Array.from({ length: log.partitions }, (_, partition) => checkpointsOf(database, partition));
+        const there = await Promise.all(partitions);
+        if (names.every((name) => there.every((stored) => stored.some(({ model }) => model === name)))) return;
         const progress = (text: string): void => logger.log(`building ${names.join(', ')}: ${text}`);
         await rebuild({ ...this.port, progress }, withNeeds(names), this.stopping.signal);
       } catch (error) {
