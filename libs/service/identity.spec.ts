@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { createServer } from 'node:http';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { errors, exportJWK, generateKeyPair, type JWTVerifyGetKey, SignJWT } from 'jose';
 import { freePort } from '#embedded';
 import { loadConfig } from './config.js';
@@ -118,6 +118,36 @@ describe('demo mode', () => {
     await expect(
       verifier.verify(signed({ ...HS256, kid: 'k' }, { sub: 'bob', exp: EXP }, 'short')),
     ).rejects.toMatchObject({ code: 'unauthenticated' });
+  });
+});
+
+describe('a good token', () => {
+  test('is verified once a minute, and never taken after its end', async () => {
+    const { publicKey, privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519' });
+    let lookUps = 0;
+    const keys: JWTVerifyGetKey = () => {
+      lookUps += 1;
+      return publicKey;
+    };
+    const verifier = createTokenVerifier(loadConfig({}), keys);
+    const startMs = Date.now();
+    const token = await new SignJWT({ sub: 'a' })
+      .setProtectedHeader({ alg: 'EdDSA', kid: 'k' })
+      .setIssuer('parley')
+      .setExpirationTime(Math.floor(startMs / 1000) + 90)
+      .sign(privateKey);
+    jest.useFakeTimers({ advanceTimers: true, now: startMs });
+    try {
+      for (let i = 0; i < 5; i++) expect(await verifier.verify(token)).toMatchObject({ userId: 'a' });
+      expect(lookUps).toBe(1);
+      jest.setSystemTime(startMs + 61_000);
+      expect(await verifier.verify(token)).toMatchObject({ userId: 'a' });
+      expect(lookUps).toBe(2);
+      jest.setSystemTime(startMs + 100_000);
+      await expect(verifier.verify(token)).rejects.toMatchObject({ code: 'token_expired' });
+    } finally {
+      jest.useRealTimers();
+    }
   });
 });
 

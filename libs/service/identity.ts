@@ -8,6 +8,10 @@ import type { Config } from './config.js';
 
 /** Shared clocks drift; a token this little past its end is still taken. */
 const CLOCK_TOLERANCE_S = 5;
+/** A good token is taken without a look at its signature for so long: a key that was taken back counts that much longer. */
+const REMEMBERED_MS = 60_000;
+/** Tokens of ours have some 400 bytes. */
+const REMEMBERED_MAX = 10_000;
 const OWN_ISSUER = 'parley';
 const EXTERNAL_ALGORITHMS = ['EdDSA', 'ES256', 'ES384', 'RS256', 'PS256'];
 
@@ -32,13 +36,33 @@ export const OWN_TOKENS = { issuer: OWN_ISSUER, algorithm: 'EdDSA' } as const;
 export function createTokenVerifier(config: Config, ownKeys: JWTVerifyGetKey): TokenVerifier {
   const secret = config.jwtSecret === undefined ? undefined : new TextEncoder().encode(config.jwtSecret);
   const remote = config.jwksUrl === undefined ? undefined : createRemoteJWKSet(new URL(config.jwksUrl));
-  return {
+  return remembering({
     async verify(token) {
       if (remote !== undefined) return check(() => jwtVerify(token, remote, options(EXTERNAL_ALGORITHMS)));
       if (config.identity === 'accounts') return check(() => jwtVerify(token, ownKeys, ownOptions()));
       if (secret !== undefined && (config.identity === 'secret' || !carriesKeyId(token)))
         return check(() => jwtVerify(token, secret, options(['HS256'])));
       return check(() => jwtVerify(token, ownKeys, ownOptions()));
+    },
+  });
+}
+
+/** Clients send the same token again and again, and each signature costs more than a small query. */
+function remembering(verifier: TokenVerifier): TokenVerifier {
+  const good = new Map<string, { identity: Identity; untilMs: number }>();
+  return {
+    async verify(token) {
+      const known = good.get(token);
+      if (known !== undefined && Date.now() < known.untilMs) return known.identity;
+      good.delete(token);
+      const identity = await verifier.verify(token);
+      // The oldest goes: it is the next to be asked for anew in any case.
+      for (const oldest of good.keys()) {
+        if (good.size < REMEMBERED_MAX) break;
+        good.delete(oldest);
+      }
+      good.set(token, { identity, untilMs: Math.min(identity.expiresAtMs, Date.now() + REMEMBERED_MS) });
+      return identity;
     },
   };
 }
