@@ -48,7 +48,7 @@ const marks = {
       log,
       positions: waiter,
       onMoved: ({ userId, roomId, messageId, kind }) =>
-        nats.publish(TRANSIENT.marked(userId), JSON.stringify({ userId, room: roomId, messageId, kind })),
+        nats.publish(TRANSIENT.marked(userId), JSON.stringify({ userId, roomId, messageId, kind })),
     }),
 };
 
