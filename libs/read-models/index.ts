@@ -17,7 +17,15 @@ export {
 export { PositionWaiter } from './positions/position-waiter.js';
 export { projections, withNeeds } from './projections.js';
 export type { Batch, LogEntry, Placed, ReadModel } from './read-model.js';
-export { getRoom, listRooms, roomAnchor, roomsOfUser, type UserRoom, type UserRooms } from './rooms/queries.js';
+export {
+  getRoom,
+  getRoomFor,
+  listRooms,
+  roomAnchor,
+  roomsOfUser,
+  type UserRoom,
+  type UserRooms,
+} from './rooms/queries.js';
 export {
   countMessages,
   getMessage,

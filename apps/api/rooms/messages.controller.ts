@@ -10,11 +10,11 @@ import {
   REQUESTS,
   Subjects,
 } from '#contract';
-import { checkpointOf, type Database, getMessage, pageMessages } from '#read-models';
+import { checkpointOf, type Database, getMessage, pageMessages, type PositionWaiter } from '#read-models';
 import { COMMAND_BUS, type CommandBus, type Config, CONFIG, DATABASE, type Identity } from '#service';
 import { JsonObject } from '../http/body.js';
 import { Caller, CallerOrGuest, DemoGuestsToo, SignedIn } from '../http/caller.js';
-import { CaughtUp } from '../http/caught-up.js';
+import { CaughtUp, POSITION_WAITER } from '../http/caught-up.js';
 import { messagesQuery, pathId } from '../http/paging.js';
 import { type Reader, RoomAccess } from './room-access.js';
 
@@ -27,6 +27,7 @@ export class MessagesController {
     @Inject(CONFIG) config: Config,
     @Inject(DATABASE) private readonly database: Database,
     @Inject(COMMAND_BUS) private readonly bus: CommandBus,
+    @Inject(POSITION_WAITER) private readonly waiter: PositionWaiter,
     private readonly access: RoomAccess,
   ) {
     this.subjects = new Subjects(config.partitions);
@@ -42,13 +43,14 @@ export class MessagesController {
   ): Promise<Page<MessageView> & { position: string }> {
     const options = parseOrRefuse(messagesQuery, query);
     const partition = this.subjects.partitionOfRoom(pathId('roomId', roomId));
-    // Read before the page: what stands in the views by now is in the page, and perhaps more.
-    const [checkpoint] = await Promise.all([
-      checkpointOf(this.database, partition),
+    // Asked before the page is read: what the views have by now is in it, and perhaps more.
+    const seq = this.waiter.reached(partition) ?? (await checkpointOf(this.database, partition))?.seq ?? 0;
+    // Read side by side, for the usual answer is yes; when it is no, the page is dropped.
+    const [page] = await Promise.all([
+      pageMessages(this.database, roomId, options),
       this.access.readable(roomId, reader),
     ]);
-    const page = await pageMessages(this.database, roomId, options);
-    return { ...page, position: formatPosition({ partition, seq: checkpoint?.seq ?? 0 }) };
+    return { ...page, position: formatPosition({ partition, seq }) };
   }
 
   @Get('messages/:messageId')

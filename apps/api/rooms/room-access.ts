@@ -4,7 +4,7 @@
  */
 import { Inject, Injectable } from '@nestjs/common';
 import { DomainError, type RoomView } from '#contract';
-import { type Database, getMember, getRoom } from '#read-models';
+import { type Database, getRoomFor } from '#read-models';
 import { DATABASE, type Identity } from '#service';
 
 /** Undefined: a demo guest. */
@@ -16,13 +16,9 @@ export class RoomAccess {
 
   /** @throws DomainError `room_not_found` */
   async visible(roomId: string, reader: Reader): Promise<{ room: RoomView; isMember: boolean }> {
-    const [room, membership] = await Promise.all([
-      getRoom(this.database, roomId),
-      reader && getMember(this.database, roomId, reader.userId),
-    ]);
-    const isMember = membership?.standing === 'member';
-    if (room === undefined || (room.isPrivate && !isMember)) throw new DomainError('room_not_found');
-    return { room, isMember };
+    const found = await getRoomFor(this.database, roomId, reader?.userId);
+    if (found === undefined || (found.room.isPrivate && !found.isMember)) throw new DomainError('room_not_found');
+    return found;
   }
 
   /** @throws DomainError `room_not_found`, `not_member` */

@@ -58,6 +58,11 @@ export class PositionWaiter {
     return seq === 0 || (this.known.get(partition)?.seq ?? -1) >= seq;
   }
 
+  /** How far the views of a partition are known to have come; undefined before the first notice. Never too far, perhaps not far enough. */
+  reached(partition: number): number | undefined {
+    return this.known.get(partition)?.seq;
+  }
+
   close(): void {
     this.notices.unsubscribe();
     clearTimeout(this.timer);

@@ -52,6 +52,23 @@ export async function getRoom(db: Db, roomId: string): Promise<RoomView | undefi
   return row && roomView(row);
 }
 
+/** A room and whether somebody is in it: what every read of a room asks first, in one statement. */
+export async function getRoomFor(
+  db: Db,
+  roomId: string,
+  userId: string | undefined,
+): Promise<{ room: RoomView; isMember: boolean } | undefined> {
+  const [row] = await db.query<RoomRow & { is_member: boolean }>(
+    'room-get-for',
+    `select ${ROOM_COLUMNS}, coalesce(member.standing = 'member', false) as is_member
+     from rooms room left join room_tails tail on tail.room_id = room.room_id
+     left join members member on member.room_id = room.room_id and member.user_id = $2
+     where room.room_id = $1`,
+    [roomId, userId ?? null],
+  );
+  return row && { room: roomView(row), isMember: row.is_member };
+}
+
 const AFTER_AND_MATCHING = `(room.name_key, room.room_id) > ($1, $2) and ($3::text is null or position($3 in room.name_key) > 0)`;
 
 /**
