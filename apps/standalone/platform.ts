@@ -22,6 +22,8 @@ import { ApiModule } from '../api/api.module.js';
 import { seedDemo } from '../api/demo/seed-demo.js';
 import { createHttpApp } from '../api/http/http-app.js';
 import { CommandsModule } from '../commands/commands.module.js';
+import { attachSockets, GatewayModule } from '../gateway/gateway.module.js';
+import { ProjectionModule } from '../projection/projection.module.js';
 
 @Module({})
 class Platform {}
@@ -39,6 +41,11 @@ export async function startPlatform(config: Config, logger: ConsoleLogger): Prom
   ]);
   const bus = new CommandBus(nats);
   const health = new Health();
+  health.add('log', async () => {
+    await log.lastSequence(0);
+    return nats.getServer();
+  });
+  health.add('database', async () => void (await database.query('health', 'select 1')));
   const resources = new Map<symbol, unknown>([
     [CONFIG, config],
     [NATS, nats],
@@ -49,10 +56,17 @@ export async function startPlatform(config: Config, logger: ConsoleLogger): Prom
   ]);
   const root = {
     module: Platform,
-    imports: [ResourcesModule.with(resources), CommandsModule.serving(config.commands), ApiModule.with(config)],
+    imports: [
+      ResourcesModule.with(resources),
+      CommandsModule.serving(config.commands),
+      ProjectionModule,
+      GatewayModule,
+      ApiModule.with(config),
+    ],
   };
   const { app } = await createHttpApp(root, config, logger);
   app.connectMicroservice({ strategy: new NatsTransport(nats) });
+  attachSockets(app);
   await app.startAllMicroservices();
   await app.listen(config.port, config.host);
   if (config.demo) await seedDemo({ bus, database });
