@@ -129,7 +129,7 @@ describe('messages', () => {
     const token = foreignToken({ sub: `loud-${id}` });
     await people.done(token, join(id));
     const answers = await Promise.all(
-      Array.from({ length: 80 }, (_, i) => limited.ask({ token, ...send(id, `m${i}`) })),
+      Array.from({ length: 400 }, (_, i) => limited.ask({ token, ...send(id, `m${i}`) })),
     );
     const refused = answers.filter(({ status }) => status === 429);
     expect(refused.length).toBeGreaterThan(0);
