@@ -33,7 +33,8 @@ export async function startGateway(config: Config, logger: ConsoleLogger): Promi
   if (config.databaseUrl === undefined)
     throw new ConfigError('DATABASE_URL is not set: the gateway reads snapshots there');
   const nats = await connectNats(config, 'gateway');
-  const log = await openEventLog(nats, { partitions: config.partitions, replicas: config.natsReplicas, create: true });
+  // The write side creates the log, and only it may; until it has, this waits.
+  const log = await openEventLog(nats, { partitions: config.partitions, replicas: config.natsReplicas });
   const database = await openDatabase(config.databaseUrl, { poolMax: POOL_MAX });
   const health = new Health();
   health.add('nats', () => {

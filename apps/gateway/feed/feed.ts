@@ -61,7 +61,7 @@ export class Feed {
   private dirtyRooms: Room[] = [];
   private flushing = false;
   private cursorText: string | undefined;
-  private ends: Promise<number[]> | undefined;
+  private readonly ends = new Map<number, Promise<number>>();
   private brokenBy: string | undefined;
 
   constructor(private readonly options: FeedOptions) {
@@ -106,13 +106,21 @@ export class Feed {
     await Promise.all(this.partitions.map((partition, i) => partition.reach(seqs[i] ?? 0)));
   }
 
-  /** The partitions' last sequences as of now or later; those who ask in one tick share the answer. */
+  /** The partitions' last sequences as of now or later. */
   lastSequences(): Promise<number[]> {
-    this.ends ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
-      this.ends = undefined;
-      return Promise.all(this.partitions.map(({ number }) => this.log.lastSequence(number)));
+    return Promise.all(this.partitions.map(({ number }) => this.end(number)));
+  }
+
+  /** A partition's last sequence as of now or later, from its leader; those who ask in one tick share the answer. */
+  private end(partition: number): Promise<number> {
+    const asked = this.ends.get(partition);
+    if (asked !== undefined) return asked;
+    const end = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+      this.ends.delete(partition);
+      return this.log.lastSequence(partition);
     });
-    return this.ends;
+    this.ends.set(partition, end);
+    return end;
   }
 
   // --- readers and users
@@ -184,13 +192,14 @@ export class Feed {
   }
 
   private async locate(roomId: string, known: Anchor | undefined): Promise<RoomStart> {
+    const end = await this.end(this.subjects.partitionOfRoom(roomId));
     const [timeline, roster, config] = await Promise.all([
       this.log.last(this.subjects.timeline(roomId)),
       this.log.last(this.subjects.roster(roomId)),
       isChannelRoomId(roomId) ? this.log.last(this.subjects.config(roomId)) : undefined,
     ]);
     const place: Place = await this.places.at(roomId, timeline?.seq ?? 0, known);
-    return { ...place, members: membersOf(roster), participants: roomOf(config)?.participants };
+    return { end, ...place, members: membersOf(roster), participants: roomOf(config)?.participants };
   }
 
   /** An entry from wherever: its room takes it, or, without one, its user does. */
@@ -201,7 +210,7 @@ export class Feed {
     if (active !== undefined) return active.room.receive(entry);
     if (subject.kind !== 'member' || entry.decoded.kind !== 'event') return;
     const { event } = entry.decoded;
-    if ('member' in event.data) this.takeMembership(subject.roomId, entry.seq, event.data.member, event.type);
+    if ('member' in event.data) this.onMembership(subject.roomId, entry.seq, event.data.member, event.type);
   }
 
   /** A membership as the views know it. */
@@ -217,7 +226,7 @@ export class Feed {
     if (subject?.kind !== 'member' || entry.seq > this.mark(entry.partition)) return;
     const event = entry.decoded.kind === 'event' ? entry.decoded.event : undefined;
     if (event !== undefined && 'member' in event.data)
-      this.takeMembership(subject.roomId, entry.seq, event.data.member, event.type);
+      this.onMembership(subject.roomId, entry.seq, event.data.member, event.type);
   }
 
   // --- what a room asks of the feed (RoomHost)
@@ -247,7 +256,7 @@ export class Feed {
       for (const reader of user.readers)
         if (room.isAttached(reader)) reader.write(bytesOf(own, reader.sink.encoding) ?? joinBytes([]));
     }
-    this.takeMembership(room.id, event.seq, member, event.event.type);
+    this.onMembership(room.id, event.seq, member, event.event.type);
   }
 
   heldBack(event: RoomEvent): Map<Reader, Buffer | undefined> | undefined {
@@ -336,7 +345,7 @@ export class Feed {
    * A membership as of `seq`: the user's readers begin or stop to read the room. Whoever is still joining is left alone: what
    * opens a reader looks at the memberships when it is done.
    */
-  private takeMembership(roomId: string, seq: number, member: MemberState, type: string): void {
+  onMembership(roomId: string, seq: number, member: MemberState, type: string): void {
     const user = this.users.get(userToken(member.userId));
     if (user === undefined) return;
     const news = user.learn(roomId, seq, member.standing === 'member');

@@ -29,8 +29,10 @@ export interface RoomHost {
   mark(partition: number): number;
   /** The room has something to write at the end of this tick. */
   dirty(room: Room): void;
-  /** A membership as of this event, after the event has been put in its place. */
+  /** A membership as of this event, which has been put in its place. */
   onMember(room: Room, event: RoomEvent, member: MemberState): void;
+  /** A membership from before the room became active: its event is in the log for whoever needs it. */
+  onMembership(roomId: string, seq: number, member: MemberState, type: string): void;
   /** Who is not to get an event, and what instead; undefined for nobody. */
   heldBack(event: RoomEvent): Map<Reader, Buffer | undefined> | undefined;
   /** The room cannot go on. */
@@ -39,6 +41,8 @@ export interface RoomHost {
 
 /** Where the room stands when it becomes active. */
 export interface RoomStart {
+  /** The partition's end, as the leader gave it after the subscription and before the timeline's last entry. */
+  readonly end: number;
   /** The last entry of the timeline, 0 for none. */
   readonly timelineSeq: number;
   readonly ordinal: number;
@@ -72,6 +76,7 @@ export class Room {
   private goneUpTo = 0;
   /** Sequences of state subjects that are newer than the mark. */
   private readonly states = new Map<string, number>();
+  private floor = 0;
   private subscription: Subscription | undefined;
   private closed = false;
 
@@ -92,14 +97,15 @@ export class Room {
 
   /** Subscribes, then finds out where the room stands: what comes in between is not lost. */
   async open(liveSubject: string, locate: () => Promise<RoomStart>): Promise<void> {
-    const verified = this.host.mark(this.partition);
     this.subscription = await this.host.log.live(liveSubject, (entry) => this.receive(entry));
     const start = await locate();
     this.timelineSeq = start.timelineSeq;
     this.ordinal = start.ordinal;
     this.members = start.members;
     this.participants = start.participants;
-    this.tail.from = Math.max(start.timelineSeq, verified);
+    // Whoever comes reads the log up to here; the tail, and what is live, begin after it.
+    this.floor = Math.max(start.timelineSeq, start.end);
+    this.tail.from = this.floor;
     this.release();
   }
 
@@ -182,6 +188,10 @@ export class Room {
     this.states.set(entry.subject, entry.seq);
     if (entry.decoded.kind !== 'event') return;
     const { event } = entry.decoded;
+    if (entry.seq <= this.floor) {
+      if ('member' in event.data) this.host.onMembership(this.id, entry.seq, event.data.member, event.type);
+      return;
+    }
     if (event.type === 'RosterChanged') this.members = event.data.roster.members;
     if ('room' in event.data) this.participants = event.data.room.participants;
     const announced = subject.kind === 'config' || (subject.kind === 'roster') === this.isLarge;
