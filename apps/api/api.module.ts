@@ -9,7 +9,16 @@ import {
 } from '@nestjs/common';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { type Database, PositionWaiter } from '#read-models';
-import { type Config, CONFIG, createTokenVerifier, DATABASE, NATS, ownKeys, SigningKeys } from '#service';
+import {
+  type Config,
+  CONFIG,
+  createTokenVerifier,
+  DATABASE,
+  NATS,
+  ownKeys,
+  refusingRevoked,
+  SigningKeys,
+} from '#service';
 import { Accounts } from './accounts/accounts.js';
 import { AuthController, DemoSignInController } from './accounts/auth.controller.js';
 import { Passwords } from './accounts/passwords.js';
@@ -53,8 +62,9 @@ const PROVIDERS: Provider[] = [
   SignedIn,
   {
     provide: TOKEN_VERIFIER,
-    inject: [CONFIG, DATABASE],
-    useFactory: (config: Config, database: Database) => createTokenVerifier(config, ownKeys(database)),
+    inject: [CONFIG, DATABASE, NATS],
+    useFactory: (config: Config, database: Database, nats: NatsConnection) =>
+      refusingRevoked(createTokenVerifier(config, ownKeys(database)), nats, config),
   },
   {
     provide: POSITION_WAITER,

@@ -155,7 +155,9 @@ export const TRANSIENT = {
   marked: (userId: string): string => `marked.${userToken(userId)}`,
   markedAll: 'marked.*',
   deadLetter: (partition: number): string => `deadletter.${partition}`,
+  /** A session has ended before its tokens do: `{userId, sessionId}`. */
   sessionRevoked: (userId: string): string => `revoked.${userToken(userId)}`,
+  sessionsRevokedAll: 'revoked.*',
   sessionsRevoked: 'revoked.*',
 } as const;
 

@@ -6,6 +6,7 @@ export { connectNats } from './nats.js';
 export { NatsTransport } from './nats-transport.js';
 export { createLogger, type Running, runService } from './process.js';
 export { RateLimit } from './rate-limits.js';
+export { refusingRevoked } from './revocations.js';
 export { ResourcesModule } from './resources.module.js';
 export { ownKeys, SigningKeys, type Statements } from './signing-keys.js';
 export { COMMAND_BUS, CONFIG, DATABASE, EVENT_LOG, HEALTH, NATS } from './tokens.js';

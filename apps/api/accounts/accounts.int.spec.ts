@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose';
+import { waitUntil } from '#embedded';
 import { openDatabase } from '#read-models';
 import { SigningKeys } from '#service';
 import { type Answer, type Call, problem } from '../test-client.js';
@@ -209,6 +210,12 @@ describe('sessions', () => {
       body: { user: null, token: null, refreshToken: null },
     });
     expect(await announced.next()).toMatchObject({ userId: 'jana' });
+    // Every replica hears of it and takes the session's access token no longer.
+    for (const replica of [quiet, api])
+      await waitUntil('the token is refused', 5_000, async () => {
+        const me = await replica.ask({ url: '/api/me', token });
+        return me.status === 401 && me.json()['code'] === 'unauthenticated';
+      });
     expect(await quiet.ask(refresh(refreshToken))).toMatchObject(refused);
   });
 
