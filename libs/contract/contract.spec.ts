@@ -119,7 +119,9 @@ describe('subjects', () => {
   });
 
   test('the layout of the log never changes: these partitions are written in every log there is', () => {
-    expect(['room1', 'room2', 'General', 'alice'].map((token) => partitionOf(token, 1_024))).toEqual([574, 646, 38, 542]);
+    expect(['room1', 'room2', 'General', 'alice'].map((token) => partitionOf(token, 1_024))).toEqual([
+      574, 646, 38, 542,
+    ]);
   });
 
   test('rooms spread evenly over the partitions', () => {
