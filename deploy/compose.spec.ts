@@ -2,38 +2,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { parse } from 'yaml';
-import { z } from 'zod';
 import { COMMAND_SERVICES } from '#contract';
 import { loadConfig } from '#service';
 import { configVariables, drainMaxMs, imageEntries, pathsToGateway } from './code-facts.js';
+import { composeText, environmentIn, filled, ourServices, readCompose, secretNames } from './compose-file.js';
 
 const root = join(import.meta.dirname, '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
-const service = z.looseObject({
-  image: z.string(),
-  command: z.array(z.string()).optional(),
-  environment: z.record(z.string(), z.string()).default({}),
-  ports: z.array(z.string()).default([]),
-  volumes: z.array(z.string()).default([]),
-  depends_on: z.record(z.string(), z.object({ condition: z.literal('service_healthy') })).default({}),
-  healthcheck: z.looseObject({ test: z.array(z.string()) }).optional(),
-  stop_grace_period: z.string().optional(),
-});
-const compose = z
-  .object({ services: z.record(z.string(), service), volumes: z.record(z.string(), z.unknown()) })
-  .parse(parse(read('docker-compose.yml'), { merge: true }));
-
-const ours = Object.entries(compose.services).filter(([, each]) => each.image === 'parley');
-const given = { POSTGRES_PASSWORD: 'p1', NATS_PASSWORD: 'p2' };
-/** As compose fills in `${NAME:?message}` and `${NAME:-default}`. */
-const filled = (value: string): string =>
-  value.replaceAll(/\$\{(\w+):([?-])([^}]*)\}/g, (_, name: string, kind: string, rest: string) =>
-    kind === '-' ? rest : (given[name as keyof typeof given] ?? 'p0'),
-  );
-const environmentOf = (each: z.output<typeof service>): Record<string, string> =>
-  Object.fromEntries(Object.entries(each.environment).map(([name, value]) => [name, filled(value)]));
+const compose = readCompose();
+const ours = ourServices(compose);
+const given = Object.fromEntries(secretNames().map((name) => [name, 'p1']));
 
 describe('docker-compose.yml', () => {
   test('has every service of ours, the broker, the database and one proxy', () => {
@@ -45,7 +24,7 @@ describe('docker-compose.yml', () => {
   test.each(ours)('%s starts an entry of the image with an environment that the code accepts', (_, each) => {
     expect(imageEntries()).toEqual(expect.arrayContaining(each.command ?? ['nothing']));
     expect(existsSync(join(root, 'apps', String(each.command?.[0]), 'main.ts'))).toBe(true);
-    const environment = environmentOf(each);
+    const environment = environmentIn(each, given);
     expect(Object.keys(environment).filter((name) => !configVariables().includes(name))).toEqual([]);
     const config = loadConfig({ ...environment, HOST: '0.0.0.0' });
     expect(config).toMatchObject({ natsUrls: ['nats://nats:4222'], demo: false, natsReplicas: 1 });
@@ -75,14 +54,13 @@ describe('docker-compose.yml', () => {
   });
 
   test('opens one port, on loopback unless told otherwise', () => {
-    const open = Object.values(compose.services).flatMap((each) => each.ports.map(filled));
+    const open = Object.values(compose.services).flatMap((each) => each.ports.map((port) => filled(port, {})));
     expect(open).toEqual(['127.0.0.1:3000:8080']);
   });
 
   test('takes every password from the environment, as the script makes them', () => {
-    const asked = [...read('docker-compose.yml').matchAll(/\$\{(\w+_PASSWORD)/g)].map(([, name]) => name);
-    const made = /names='([^']+)'/.exec(read('deploy/make-secrets.sh'))?.[1]?.split(' ');
-    expect([...new Set(asked)].sort()).toEqual(made?.sort());
+    const asked = [...composeText().matchAll(/\$\{(\w+_PASSWORD)/g)].map(([, name]) => name);
+    expect([...new Set(asked)].sort()).toEqual(secretNames().sort());
     expect(read('.gitignore').split('\n')).toContain('.env');
     expect(read('.dockerignore').split('\n')).toContain('.env');
   });

@@ -29,7 +29,8 @@ export async function startProjection(config: Config, logger: ConsoleLogger): Pr
   if (config.databaseUrl === undefined)
     throw new ConfigError('DATABASE_URL is not set: projection writes the read models to PostgreSQL');
   const nats = await connectNats(config, 'projection');
-  const log = await openEventLog(nats, { partitions: config.partitions, replicas: config.natsReplicas, create: true });
+  // The write side creates the log, and only it may; until it has, this waits.
+  const log = await openEventLog(nats, { partitions: config.partitions, replicas: config.natsReplicas });
   const database = await openDatabase(config.databaseUrl);
   const health = new Health();
   health.add('log', async () => {
