@@ -43,6 +43,7 @@ class PostgresWriter implements Writer {
     this.pulse = setInterval(() => {
       this.execute('select 1').catch((error: unknown) => this.losing.abort(error));
     }, PULSE_MS);
+    this.lost.addEventListener('abort', () => clearInterval(this.pulse));
   }
 
   get lost(): AbortSignal {

@@ -88,10 +88,10 @@ export async function clampMarks(db: Db, partition: number, last: number): Promi
   await db.query(
     'marks-clamp',
     `update marks set
-       read_seq = least(read_seq, coalesce(left_over.seq, 0)),
-       read_ordinal = least(read_ordinal, coalesce(left_over.ordinal, 0)),
-       delivered_seq = least(delivered_seq, coalesce(left_over.seq, 0)),
-       delivered_ordinal = least(delivered_ordinal, coalesce(left_over.ordinal, 0))
+       read_seq = least(marks.read_seq, coalesce(left_over.seq, 0)),
+       read_ordinal = least(marks.read_ordinal, coalesce(left_over.ordinal, 0)),
+       delivered_seq = least(marks.delivered_seq, coalesce(left_over.seq, 0)),
+       delivered_ordinal = least(marks.delivered_ordinal, coalesce(left_over.ordinal, 0))
      from marks mark left join lateral (
        select seq, ordinal from messages where messages.room_id = mark.room_id and messages.seq <= $2
        order by seq desc limit 1) left_over on true
