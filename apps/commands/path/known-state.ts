@@ -7,10 +7,9 @@
  * was not confirmed for `CONFIG_CONFIRMED_MS`.
  */
 import { performance } from 'node:perf_hooks';
-import { LIVE, Subjects, type ChatEvent } from '#contract';
+import { LIVE, Subjects, type ChatEvent, type CommandName } from '#contract';
 import { evolve, initialState, type Command, type Rule, type State, type StateRef } from '#domain';
 import type { EventLog, StoredEntry, Subscription } from '#event-log';
-import type { CommandName } from '#contract';
 import { Remembered } from './remembered.js';
 
 /** Some 300 bytes each: the memberships and configs of the busiest rooms of this process. */
@@ -26,6 +25,12 @@ export interface Known {
   readonly event: ChatEvent;
   /** `performance.now()` of when the leader, or the live copy, said so. */
   readonly confirmedAtMs: number;
+}
+
+/** What somebody wants to decide. */
+export interface Need {
+  readonly rule: Rule<CommandName>;
+  readonly command: Command;
 }
 
 export interface Loaded {
@@ -70,16 +75,19 @@ export class KnownState {
   }
 
   /**
-   * @param from `memory` where what is there will do; `leader` reads everything now, and the rule's first ref before the
-   * others, so that a fence on it covers them
+   * @param from `memory` where what is there will do; `leader` reads everything now, and the first ref of the first rule
+   * before all others, so that a fence on it covers them
    */
-  async load<N extends CommandName>(rule: Rule<N>, command: Command<N>, from: 'memory' | 'leader'): Promise<Loaded> {
+  async load(needs: readonly Need[], from: 'memory' | 'leader'): Promise<Loaded> {
     const known = new Map<string, Known | undefined>();
     let state = initialState();
-    for (let refs = rule.reads(command, state); ; refs = rule.reads(command, state)) {
-      const missing = refs.map((ref) => this.subjectOf(ref)).filter((subject) => !known.has(subject));
-      if (missing.length === 0) return { state, known };
-      const now = from === 'leader' && known.size === 0 ? missing.slice(0, 1) : missing;
+    for (;;) {
+      const missing = new Set<string>();
+      for (const { rule, command } of needs)
+        for (const ref of rule.reads(command, state)) missing.add(this.subjectOf(ref));
+      for (const subject of known.keys()) missing.delete(subject);
+      if (missing.size === 0) return { state, known };
+      const now = from === 'leader' && known.size === 0 ? [...missing].slice(0, 1) : [...missing];
       for (const [subject, value] of await this.lastOfEach(now, from)) {
         known.set(subject, value);
         if (value) state = evolve(state, value.event, value.at);

@@ -1,29 +1,64 @@
-/** Turns: work on one room is done one after the other in this process, so that it does not fence against itself. */
+/**
+ * Turns: work on one room is done one after the other in this process, so that it does not fence against itself; and what
+ * waits for the same turn and goes together shares it.
+ */
 import { DomainError } from '#contract';
 
-/** Waiting for one room. At about 1 ms each, whoever comes later would wait for seconds. */
-const WAITING_MAX = 2_000;
+/** Waiting for one room. Joins that share a batch are done at some 10,000 a second: whoever comes later would wait long. */
+const WAITING_MAX = 10_000;
 
-export class Turns {
-  private readonly queues = new Map<string, { tail: Promise<unknown>; waiting: number }>();
+interface Waiting<T, R> {
+  readonly task: T;
+  readonly settle: (result: R | Promise<R>) => void;
+  readonly fail: (error: unknown) => void;
+}
 
-  /** @throws DomainError unavailable, when too many wait already */
-  async take<T>(roomId: string, work: () => Promise<T>): Promise<T> {
-    const queue = this.queues.get(roomId) ?? { tail: Promise.resolve(), waiting: 0 };
-    if (queue.waiting >= WAITING_MAX) throw new DomainError('unavailable', 'too many wait for this room');
-    this.queues.set(roomId, queue);
-    queue.waiting++;
-    const mine = queue.tail.then(work);
-    // The next one's turn comes however this one ends; its caller has `mine` and hears of a failure there.
-    queue.tail = mine.then(
-      () => undefined,
-      () => undefined,
-    );
-    try {
-      return await mine;
-    } finally {
-      queue.waiting--;
-      if (queue.waiting === 0) this.queues.delete(roomId);
+export class Turns<T, R> {
+  private readonly queues = new Map<string, Waiting<T, R>[]>();
+
+  /**
+   * @param together whether a task may join the group whose turn is next
+   * @param work does the group's tasks, at least the first of them, and answers for as many as it did; the others wait on
+   */
+  constructor(
+    private readonly together: (group: readonly T[], next: T) => boolean,
+    private readonly work: (group: readonly T[]) => Promise<readonly Promise<R>[]>,
+  ) {}
+
+  /** @throws DomainError unavailable, when too many wait already; and what the work throws */
+  take(roomId: string, task: T): Promise<R> {
+    const queue = this.queues.get(roomId);
+    if (queue && queue.length >= WAITING_MAX)
+      return Promise.reject(new DomainError('unavailable', 'too many wait for this room'));
+    return new Promise<R>((settle, fail) => {
+      const waiting = { task, settle, fail };
+      if (queue) queue.push(waiting);
+      else this.queues.set(roomId, [waiting]);
+      // Every failure goes to whoever waits for that task.
+      if (!queue) void this.run(roomId);
+    });
+  }
+
+  private async run(roomId: string): Promise<void> {
+    const queue = this.queues.get(roomId) ?? [];
+    while (queue.length > 0) {
+      const group = this.next(queue);
+      try {
+        const done = await this.work(group.map(({ task }) => task));
+        for (const [i, { settle }] of queue.splice(0, done.length).entries()) settle(done[i]!);
+      } catch (error) {
+        for (const { fail } of queue.splice(0, group.length)) fail(error);
+      }
     }
+    this.queues.delete(roomId);
+  }
+
+  private next(queue: readonly Waiting<T, R>[]): Waiting<T, R>[] {
+    const group: T[] = [];
+    for (const { task } of queue) {
+      if (group.length > 0 && !this.together(group, task)) break;
+      group.push(task);
+    }
+    return queue.slice(0, group.length);
   }
 }
