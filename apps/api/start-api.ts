@@ -27,8 +27,8 @@ export async function startApi(config: Config, logger: ConsoleLogger): Promise<R
   const nats = await connectNats(config, 'api');
   const database = await openDatabase(config.databaseUrl);
   const health = new Health();
-  health.add('nats', () => {
-    if (nats.isClosed()) throw new Error('the connection is closed');
+  health.add('nats', async () => {
+    await nats.flush();
     return nats.getServer();
   });
   health.add('database', async () => {
