@@ -61,7 +61,7 @@ export function deliveryContract(current: () => LogUnderTest): void {
       await log.follow({ partition: at.partition, after: start, batchMax: 3, signal: abort.signal }, async (batch) => {
         expect(++inside).toBe(1);
         sizes.push(batch.length);
-        await new Promise((resolve) => setTimeout(resolve, 2));
+        await new Promise((resolve) => setImmediate(resolve));
         inside--;
         if (batch[batch.length - 1]!.seq === seqs[9]) abort.abort();
       });

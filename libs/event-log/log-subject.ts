@@ -1,7 +1,13 @@
+import { streamSubjects } from '#contract';
+
+/** What every subject of the log begins with. */
+const ROOT = streamSubjects(0).replace(/0.*/, '');
+
 /** The partition's token of a subject of the log. A subject without one is a programmer's error. */
 export function partitionOfSubject(subject: string): number {
-  const end = subject.indexOf('.', 5);
-  const partition = subject.startsWith('chat.') && end > 5 ? Number(subject.slice(5, end)) : Number.NaN;
+  const end = subject.indexOf('.', ROOT.length);
+  const partition =
+    subject.startsWith(ROOT) && end > ROOT.length ? Number(subject.slice(ROOT.length, end)) : Number.NaN;
   if (!Number.isInteger(partition)) throw new RangeError(`not a subject of the log: ${subject}`);
   return partition;
 }

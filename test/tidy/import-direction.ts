@@ -3,7 +3,7 @@
  * table here; whatever is not in it is a finding, so a new library or a new direction is a decision, not an accident.
  */
 import { posix } from 'node:path';
-import type { Finding, Import, Source } from './source.js';
+import { type Finding, type Import, isTestPath, type Source } from './source.js';
 
 /** Libraries that the shipped files of a folder may load. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -70,7 +70,5 @@ function relativeProblem(source: Source, each: Import): string | undefined {
   if (top === 'libs' && owner !== source.owner) return `reaches into ${owner} by path: import #${second}`;
   if (top === 'apps' && owner !== source.owner && source.owner !== ALL_IN_ONE)
     return `imports another app (${owner}): only ${ALL_IN_ONE} may; tests start apps as processes`;
-  return targetIsTest(target) && !source.isTest ? `imports test code (${target})` : undefined;
+  return isTestPath(target) && !source.isTest ? `imports test code (${target})` : undefined;
 }
-
-const targetIsTest = (target: string): boolean => /\.spec\.js$/.test(target) || /^(test|bench)\//.test(target);

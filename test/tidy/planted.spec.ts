@@ -54,6 +54,8 @@ describe('import direction', () => {
       'imports test code (libs/domain/room.spec.js)',
     ]);
     expect(imports('libs/domain/a.ts', `import { x } from '../../test/kill/talk.js';`)).toHaveLength(1);
+    expect(imports('apps/api/a.ts', `import { x } from './test-platform.js';`)).toHaveLength(1);
+    expect(imports('apps/api/test-people.ts', `import { x } from './test-platform.js';`)).toEqual([]);
     expect(imports('libs/domain/a.ts', `import { x } from '#domain';`)).toHaveLength(1);
   });
 
@@ -119,7 +121,13 @@ describe('style', () => {
   });
 
   test('takes a name for what is inside', () => {
-    for (const path of ['libs/x/room-log.ts', 'apps/api/http/rooms.controller.ts', 'jest.config.js', 'a/1700-first.ts'])
+    for (const path of [
+      'libs/x/room-log.ts',
+      'libs/x/shared-decision.ts',
+      'apps/api/http/rooms.controller.ts',
+      'jest.config.js',
+      'a/1700-first.ts',
+    ])
       expect(style(path, '')).toEqual([]);
   });
 

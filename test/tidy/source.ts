@@ -31,7 +31,9 @@ export interface Finding {
 
 const CODE = /\.(ts|mts|js|mjs)$/;
 const LEFT_OUT = new Set(['node_modules', 'dist', 'coverage']);
-const TEST_FOLDERS = new Set(['test', 'bench']);
+/** Specs, whole folders of tests and measurements, and what stands beside specs for their use. */
+const TEST_PATH = /^(test|bench)\/|\.spec\.[tj]s$|(^|\/)(test-[a-z-]+|[a-z-]+-fixture)\.[tj]s$/;
+export const isTestPath = (path: string): boolean => TEST_PATH.test(path);
 
 /** Every source file below `root`, generated ones left out. */
 export function readTree(root: string): Source[] {
@@ -65,9 +67,7 @@ export function parseSource(path: string, text: string): Source {
     imports,
     owner: top === 'libs' || top === 'apps' ? `${top}/${second}` : top,
     isTest:
-      path.endsWith('.spec.ts') ||
-      TEST_FOLDERS.has(top) ||
-      imports.some((each) => each.specifier === '@jest/globals' || each.specifier === '#testing'),
+      isTestPath(path) || imports.some((each) => each.specifier === '@jest/globals' || each.specifier === '#testing'),
   };
 }
 

@@ -3,9 +3,9 @@ import ts from 'typescript';
 import { type Finding, lineOf, type Source, walk } from './source.js';
 
 /** Names that say nothing about what is inside, so that everything ends up there. */
-const EMPTY_NAMES = new Set([
-  ...['util', 'utils', 'common', 'helper', 'helpers', 'shared', 'core', 'base', 'manager', 'managers', 'misc'],
-]);
+const EMPTY_WORDS = new Set(['util', 'utils', 'helper', 'helpers', 'manager', 'managers', 'misc']);
+/** These may stand beside a word that does: a `shared-decision` is something, `shared` is not. */
+const EMPTY_ALONE = new Set(['common', 'shared', 'core', 'base']);
 const KEBAB_CASE = /^[a-z0-9]+([.-][a-z0-9]+)*$/;
 export const FILE_LINES_MAX = 400;
 const LATER = /\b(TO[D]O|FIX[M]E|XX[X]|HAC[K])\b/;
@@ -23,7 +23,8 @@ export function styleFindings(source: Source, longFiles: Readonly<Record<string,
 function nameFindings(source: Source): Finding[] {
   const segments = source.path.replace(/\.(ts|mts|js|mjs)$/, '').split('/');
   return segments.flatMap((segment) => {
-    const empty = segment.split(/[.-]/).find((word) => EMPTY_NAMES.has(word));
+    const [name = ''] = segment.split('.');
+    const empty = EMPTY_ALONE.has(name) ? name : segment.split(/[.-]/).find((word) => EMPTY_WORDS.has(word));
     const problem =
       empty !== undefined
         ? `"${segment}" says nothing about what is inside (${empty})`
