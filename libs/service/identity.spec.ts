@@ -58,6 +58,7 @@ describe('a shared secret', () => {
     ['a beginning that is a list', signed(HS256, { sub: 'a', exp: EXP, nbf: [] })],
     ['a beginning in the future', signed(HS256, { sub: 'a', exp: EXP, nbf: EXP })],
     ['nobody', signed(HS256, { exp: EXP })],
+    ['a subject that is a number', signed(HS256, { sub: 7, exp: EXP })],
     ['an id that is an object', signed(HS256, { id: {}, exp: EXP })],
     ['an id that is too long', signed(HS256, { id: 'x'.repeat(257), exp: EXP })],
     ['an id with U+0000', signed(HS256, { id: 'a\0b', exp: EXP })],

@@ -106,8 +106,9 @@ const isFetchFailure = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && 'message' in error && error.message === 'fetch failed';
 
 function identityOf(payload: JWTPayload): Identity {
+  // `id` may be a number of somebody's table; `sub` is a text by RFC 7519.
   const id = payload['id'] ?? payload.sub;
-  const claimed = fields.userId.safeParse(typeof id === 'number' ? String(id) : id);
+  const claimed = fields.userId.safeParse(typeof payload['id'] === 'number' ? String(id) : id);
   if (!claimed.success) throw new DomainError('unauthenticated', undefined, { cause: claimed.error });
   const username = payload['username'] ?? payload['name'];
   return {
