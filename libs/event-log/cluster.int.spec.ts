@@ -13,7 +13,7 @@ let second: EventLog;
 
 beforeAll(async () => {
   folder = await temporaryFolder('event-log-cluster');
-  cluster = await startNatsCluster({ dir: folder.path, sync: 'off', cuttable: true });
+  cluster = await startNatsCluster({ dir: folder.path, sync: 'off' });
   connections = await Promise.all([0, 1].map((node) => connect({ servers: cluster.nodes[node]!.url })));
   const open = (index: number) => openEventLog(connections[index]!, { partitions: 2, replicas: 3, create: true });
   [log, second] = await Promise.all([open(0), open(1)]);

@@ -26,7 +26,6 @@ const roster = (userId: string, members: number, limit: number): ChatEvent => ({
 });
 
 export class ContractRoom {
-  readonly roomId = `room-${randomBytes(6).toString('hex')}`;
   readonly partition: number;
   readonly timeline: string;
   readonly roster: string;
@@ -35,13 +34,16 @@ export class ContractRoom {
   readonly members: string;
   readonly #subjects: Subjects;
 
-  constructor(partitions: number) {
+  constructor(
+    partitions: number,
+    readonly roomId = `room-${randomBytes(6).toString('hex')}`,
+  ) {
     this.#subjects = new Subjects(partitions);
-    this.partition = this.#subjects.partitionOfRoom(this.roomId);
-    this.timeline = this.#subjects.timeline(this.roomId);
-    this.roster = this.#subjects.roster(this.roomId);
-    this.config = this.#subjects.config(this.roomId);
-    this.everything = this.#subjects.room(this.roomId);
+    this.partition = this.#subjects.partitionOfRoom(roomId);
+    this.timeline = this.#subjects.timeline(roomId);
+    this.roster = this.#subjects.roster(roomId);
+    this.config = this.#subjects.config(roomId);
+    this.everything = this.#subjects.room(roomId);
     this.members = this.everything.replace('>', 'member.*');
   }
 

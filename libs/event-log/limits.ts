@@ -9,6 +9,12 @@ export const LOG_LIMITS = {
    * appends a second this is already more than half a second of waiting, and a queue in front would only hide that.
    */
   inFlightMax: 4_096,
+  /**
+   * Batches without an answer, per process; more wait for their turn. The broker stages each in files of its own, one
+   * after the other (1 ms when the disk is idle, 30 ms when it is not) and keeps 50 a stream: more at once only time out.
+   */
+  batchesInFlightMax: 8,
+  batchesWaitingMax: 1_024,
   /** The broker's own limit of an atomic batch. */
   batchEntriesMax: 1_000,
   /** An entry as the broker takes it: four times the largest body, for a JSON escape of every character. */

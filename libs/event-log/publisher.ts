@@ -15,6 +15,7 @@ import type { OutgoingEntry } from './appending.js';
 import { ownInbox, type ConnectionWatch } from './connection.js';
 import { LOG_LIMITS } from './limits.js';
 import { AppendRefusedError, LogUnavailableError } from './log.js';
+import { Turns } from './turns.js';
 
 interface Waiting {
   readonly deadline: number;
@@ -30,6 +31,11 @@ export class Publisher {
   readonly #inbox: string;
   readonly #subscription: Subscription;
   readonly #waiting = new Map<string, Waiting>();
+  readonly #batches = new Turns(
+    LOG_LIMITS.batchesInFlightMax,
+    LOG_LIMITS.batchesWaitingMax,
+    () => new LogUnavailableError(`${LOG_LIMITS.batchesWaitingMax} batches are waiting for their turn`),
+  );
   #sweep: NodeJS.Timeout | undefined;
   #sent = 0;
 
@@ -50,10 +56,19 @@ export class Publisher {
   }
 
   /**
-   * An atomic batch. All its messages share one reply subject: those that the broker took are answered with nothing, the
+   * An atomic batch, when its turn comes. All its messages share one reply subject: those that the broker took are answered with nothing, the
    * first real answer is the batch's. A part that is refused says why; the commit after it would only say "incomplete".
    */
   publishBatch(entries: readonly OutgoingEntry[], batchId: string): Promise<Answer> {
+    return this.#batches.take(() => this.#sendBatch(entries, batchId));
+  }
+
+  stop(): void {
+    this.#subscription.unsubscribe();
+    this.#silenceAll();
+  }
+
+  #sendBatch(entries: readonly OutgoingEntry[], batchId: string): Promise<Answer> {
     return this.#send((reply) => {
       for (const [i, entry] of entries.entries()) {
         const fields = fenced(entry);
@@ -63,11 +78,6 @@ export class Publisher {
         this.#nc.publish(entry.subject, entry.payload, { headers: fields, reply });
       }
     });
-  }
-
-  stop(): void {
-    this.#subscription.unsubscribe();
-    this.#silenceAll();
   }
 
   #send(publish: (reply: string) => void): Promise<Answer> {
