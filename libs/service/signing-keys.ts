@@ -42,24 +42,27 @@ interface KeyRow {
  */
 export function ownKeys(database: Statements): JWTVerifyGetKey {
   let keys = new Map<string, PublicKey>();
-  let loadedAtMs = -Infinity;
+  let triedAtMs = -Infinity;
   let loading: Promise<void> | undefined;
 
   const load = async (): Promise<void> => {
-    await delay(Math.max(0, loadedAtMs + RELOAD_WAIT_MS - performance.now()));
+    await delay(Math.max(0, triedAtMs + RELOAD_WAIT_MS - performance.now()));
+    triedAtMs = performance.now();
     const rows = await publicKeyRows(database);
     const imported = rows.map(async (row) => [row.kid, await importJWK(row.public_jwk, OWN_TOKENS.algorithm)] as const);
     keys = new Map(await Promise.all(imported));
-    loadedAtMs = performance.now();
   };
   const reload = (): Promise<void> => (loading ??= load().finally(() => (loading = undefined)));
 
   return async ({ kid }) => {
     if (kid === undefined) throw new errors.JWKSNoMatchingKey();
-    const stale = performance.now() - loadedAtMs > PUBLIC_KEYS_CACHE_MS;
+    const stale = performance.now() - triedAtMs > PUBLIC_KEYS_CACHE_MS;
     if (stale || !keys.has(kid)) {
+      const underway = loading !== undefined;
       try {
         await reload();
+        // What was read may have been read before the key was made.
+        if (underway && !keys.has(kid)) await reload();
       } catch (error) {
         // The database is away: a key that was good is good still.
         if (!keys.has(kid)) throw error;
