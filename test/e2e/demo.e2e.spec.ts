@@ -86,9 +86,11 @@ test('a restart has the same demo, nothing twice, and what was done in between',
   expect(await state()).toEqual(before);
 }, 120_000);
 
-test('the page is there, and says where it talks to', async () => {
+test('the page is there, with a script that talks parley.v1', async () => {
   const page = await world.http.get('/');
   expect(page.status).toBe(200);
   expect(page.headers.get('content-type')).toMatch(/^text\/html/);
-  expect(page.text).toContain('parley.v1');
+  const script = await world.http.get(`/${/<script type="module" src="([^"]+)"/.exec(page.text)?.[1] ?? ''}`);
+  expect(script.headers.get('content-type')).toMatch(/javascript/);
+  expect(script.text).toContain('parley.v1');
 });

@@ -157,7 +157,12 @@ test('other commands repeat too: making a room, joining, leaving, a status', asy
   });
 });
 
-test.each(['', 'é', 'x'.repeat(201), 'tab\there'])('the key %j is no key', async (key) => {
+test.each([
+  ['empty', ''],
+  ['no ASCII', 'é'],
+  ['of 201 characters', 'x'.repeat(201)],
+  ['with a tab', 'tab\there'],
+])('a key that is %s is none', async (_, key) => {
   const ann = world.person('ann');
   const room = await roomWith(ann);
   const socket = await world.connect(ann);

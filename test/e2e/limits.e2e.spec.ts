@@ -31,7 +31,7 @@ test('and over a socket, as a temporary error', async () => {
   const room = await roomWith(ann);
   const socket = await world.connect(ann);
   const answers = await Promise.all(
-    Array.from({ length: 80 }, (_, i) => socket.request({ op: 'send', room, content: `m${i}` })),
+    Array.from({ length: 60 }, (_, i) => socket.request({ op: 'send', room, content: `m${i}` })),
   );
   const refused = answers.filter(({ op }) => op === 'error');
   expect(refused.length).toBeGreaterThan(0);

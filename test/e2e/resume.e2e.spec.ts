@@ -120,18 +120,21 @@ test('cursors that the log cannot go on from are answered with recovered: false,
   expect(id).toMatch(/^msg_/);
 });
 
-test.each(['yesterday', '', '..', 'e.1.x', 'e'.repeat(5_000)])(
-  'the cursor %j is none, and is refused as one',
-  async (since) => {
-    const bob = world.person('bob');
-    const socket = await world.open({ token: bob.token, protocols: ['parley.v1'] }).opened();
-    socket.send({ op: 'hello', since });
-    expect(await socket.frame('an error', ({ op }) => op === 'error')).toMatchObject({
-      code: 'invalid_cursor',
-      temporary: false,
-    });
-  },
-);
+test.each([
+  ['a word', 'yesterday'],
+  ['empty', ''],
+  ['all dots', '..'],
+  ['with a letter for a sequence', 'e.1.x'],
+  ['5,000 characters long', 'e'.repeat(5_000)],
+])('a cursor that is %s is none, and is refused as one', async (_, since) => {
+  const bob = world.person('bob');
+  const socket = await world.open({ token: bob.token, protocols: ['parley.v1'] }).opened();
+  socket.send({ op: 'hello', since });
+  expect(await socket.frame('an error', ({ op }) => op === 'error')).toMatchObject({
+    code: 'invalid_cursor',
+    temporary: false,
+  });
+});
 
 test('two sockets of one user have cursors of their own', async () => {
   const [ann, bob] = [world.person('ann'), world.person('bob')];

@@ -19,33 +19,36 @@ async function register(username: string): Promise<Person> {
 }
 
 test('two people register, meet in a room, talk, see each other live; one leaves, one sets a status', async () => {
-  const ann = await register('Ann');
-  const bob = await register('Bob');
-  expect([ann.id, bob.id]).toEqual(['ann', 'bob']);
-  const annSocket = await world.connect(ann);
-  const bobSocket = await world.connect(bob);
+  const nina = await register('Nina');
+  const otto = await register('Otto');
+  expect([nina.id, otto.id]).toEqual(['nina', 'otto']);
+  const ninaSocket = await world.connect(nina);
+  const ottoSocket = await world.connect(otto);
 
-  const made = await ann.http.post('/api/rooms', { id: 'kitchen', name: 'The kitchen' });
+  const made = await nina.http.post('/api/rooms', { id: 'kitchen', name: 'The kitchen' });
   expect(made).toMatchObject({
     status: 202,
     json: { id: 'kitchen', position: expect.stringMatching(/^\d+-\d+$/), duplicate: false },
   });
-  await annSocket.frame(
+  await ninaSocket.frame(
     'own room',
     ({ op, type, room }) => op === 'event' && type === 'member.joined' && room === 'kitchen',
   );
 
-  expect(await joined(bob, 'kitchen')).toMatchObject({ json: { success: true, history: expect.any(Array) } });
-  const arrival = await annSocket.frame('bob joins', ({ type, actor }) => type === 'member.joined' && actor === 'bob');
+  expect(await joined(otto, 'kitchen')).toMatchObject({ json: { success: true, history: expect.any(Array) } });
+  const arrival = await ninaSocket.frame(
+    'otto joins',
+    ({ type, actor }) => type === 'member.joined' && actor === 'otto',
+  );
   expect(arrival).toMatchObject({
     op: 'event',
     room: 'kitchen',
     seq: expect.any(Number),
     at: expect.stringMatching(/Z$/),
   });
-  await bobSocket.frame('own join', ({ type, actor }) => type === 'member.joined' && actor === 'bob');
+  await ottoSocket.frame('own join', ({ type, actor }) => type === 'member.joined' && actor === 'otto');
 
-  const ack = await annSocket.request({ op: 'send', room: 'kitchen', content: 'Tea?' });
+  const ack = await ninaSocket.request({ op: 'send', room: 'kitchen', content: 'Tea?' });
   expect(ack).toMatchObject({
     op: 'ack',
     messageId: expect.stringMatching(/^msg_\d+$/),
@@ -54,46 +57,46 @@ test('two people register, meet in a room, talk, see each other live; one leaves
     position: expect.any(String),
     duplicate: false,
   });
-  expect(await receives(bobSocket, 'kitchen', 'Tea?')).toMatchObject({
+  expect(await receives(ottoSocket, 'kitchen', 'Tea?')).toMatchObject({
     op: 'event',
     type: 'message.sent',
     room: 'kitchen',
     seq: ack.seq,
     prev: 0,
-    actor: 'ann',
-    data: { id: ack.messageId, sender: 'ann', content: 'Tea?', type: 'text', ordinal: 1 },
+    actor: 'nina',
+    data: { id: ack.messageId, sender: 'nina', content: 'Tea?', type: 'text', ordinal: 1 },
   });
-  const reply = await bob.http.post('/api/rooms/kitchen/messages', { content: 'Please.', replyTo: ack.messageId });
+  const reply = await otto.http.post('/api/rooms/kitchen/messages', { content: 'Please.', replyTo: ack.messageId });
   expect(reply).toMatchObject({
     status: 202,
     json: { id: expect.any(String), position: expect.any(String), duplicate: false },
   });
-  expect(await receives(annSocket, 'kitchen', 'Please.')).toMatchObject({
+  expect(await receives(ninaSocket, 'kitchen', 'Please.')).toMatchObject({
     prev: ack.seq,
-    data: { sender: 'bob', replyTo: ack.messageId, ordinal: 2 },
+    data: { sender: 'otto', replyTo: ack.messageId, ordinal: 2 },
   });
 
-  const left = await bob.http.post('/api/rooms/kitchen/leave', {});
+  const left = await otto.http.post('/api/rooms/kitchen/leave', {});
   expect(left).toMatchObject({ status: 202, json: { success: true } });
-  await annSocket.frame('bob leaves', ({ type, actor }) => type === 'member.left' && actor === 'bob');
-  const after = await bob.http.post('/api/rooms/kitchen/messages', { content: 'One more thing' });
+  await ninaSocket.frame('otto leaves', ({ type, actor }) => type === 'member.left' && actor === 'otto');
+  const after = await otto.http.post('/api/rooms/kitchen/messages', { content: 'One more thing' });
   expect(after).toMatchObject({ status: 403, json: { code: 'not_member' } });
 
-  await joined(bob, 'kitchen');
-  const watching = await annSocket.request({ op: 'watch', users: ['bob'] });
+  await joined(otto, 'kitchen');
+  const watching = await ninaSocket.request({ op: 'watch', users: ['otto'] });
   expect(watching).toMatchObject({ op: 'ack' });
-  await annSocket.frame(
-    'bob is online',
-    ({ op, user, online }) => op === 'presence' && user === 'bob' && online === true,
+  await ninaSocket.frame(
+    'otto is online',
+    ({ op, user, online }) => op === 'presence' && user === 'otto' && online === true,
   );
-  const set = await bob.http.put('/api/users/me/status', { status: { mood: 'thirsty' } });
-  expect(set).toMatchObject({ status: 202, json: { id: 'bob', position: expect.any(String) } });
-  const seen = await annSocket.frame('bob is thirsty', (frame) => {
-    return frame.op === 'presence' && frame.user === 'bob' && (frame.status as { mood?: string }).mood === 'thirsty';
+  const set = await otto.http.put('/api/users/me/status', { status: { mood: 'thirsty' } });
+  expect(set).toMatchObject({ status: 202, json: { id: 'otto', position: expect.any(String) } });
+  const seen = await ninaSocket.frame('otto is thirsty', (frame) => {
+    return frame.op === 'presence' && frame.user === 'otto' && (frame.status as { mood?: string }).mood === 'thirsty';
   });
-  expect(seen).toMatchObject({ op: 'presence', user: 'bob', online: true, status: { mood: 'thirsty' } });
-  const profile = await ann.http.get(`/api/users/bob?position=${textAt(set.json, 'position')}`);
-  expect(profile).toMatchObject({ status: 200, json: { id: 'bob', online: true, status: { mood: 'thirsty' } } });
+  expect(seen).toMatchObject({ op: 'presence', user: 'otto', online: true, status: { mood: 'thirsty' } });
+  const profile = await nina.http.get(`/api/users/otto?position=${textAt(set.json, 'position')}`);
+  expect(profile).toMatchObject({ status: 200, json: { id: 'otto', online: true, status: { mood: 'thirsty' } } });
 });
 
 test('history, one message, inbox, unread and read marks agree', async () => {

@@ -63,11 +63,13 @@ export function worldOf(env: Readonly<Record<string, string>> = {}): World {
   };
 }
 
-/** A room of the owner's, with the others in it. */
+/** A room of the owner's, with the others in it, that the views have. */
 export async function roomWith(owner: Person, members: readonly Person[] = [], fields: object = {}): Promise<string> {
   const made = await owner.http.post('/api/rooms', { name: 'a room', ...fields });
   expect(made).toMatchObject({ status: 202, json: { duplicate: false } });
   const room = textAt(made.json, 'id');
+  const shown = await owner.http.get(`/api/rooms/${room}?position=${textAt(made.json, 'position')}`);
+  expect(shown).toMatchObject({ status: 200, json: { id: room } });
   for (const member of members) await joined(member, room);
   return room;
 }
