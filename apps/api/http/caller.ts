@@ -11,6 +11,7 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { DomainError, fields, HTTP_HEADERS, parseOrRefuse } from '#contract';
 import { bearerToken, type Config, CONFIG, type Identity, type TokenVerifier } from '#service';
+import { networkOf } from './network.js';
 
 export const TOKEN_VERIFIER = Symbol('TokenVerifier');
 
@@ -71,7 +72,7 @@ export function idempotencyKeyOf(request: FastifyRequest): string | undefined {
   }
 }
 
-/** The address that failed sign-ins and registrations are counted by. */
-export const Address = createParamDecorator(
-  (_: unknown, context: ExecutionContext): string => context.switchToHttp().getRequest<FastifyRequest>().ip,
+/** What failed sign-ins and registrations are counted by. */
+export const Address = createParamDecorator((_: unknown, context: ExecutionContext): string =>
+  networkOf(context.switchToHttp().getRequest<FastifyRequest>().ip),
 );
