@@ -7,11 +7,12 @@ import { z } from 'zod';
 const service = z.looseObject({
   image: z.string(),
   command: z.array(z.string()).optional(),
+  profiles: z.array(z.string()).default([]),
   environment: z.record(z.string(), z.string()).default({}),
   ports: z.array(z.string()).default([]),
   volumes: z.array(z.string()).default([]),
   depends_on: z.record(z.string(), z.object({ condition: z.literal('service_healthy') })).default({}),
-  healthcheck: z.looseObject({ test: z.array(z.string()) }).optional(),
+  healthcheck: z.looseObject({ test: z.array(z.string()).optional() }).optional(),
   stop_grace_period: z.string().optional(),
 });
 export type ComposeService = z.output<typeof service>;
@@ -26,8 +27,9 @@ export const readCompose = (): ComposeFile => file.parse(parse(composeText(), { 
 /** What the image of our own services is called. */
 const OUR_IMAGE = 'parley';
 
+/** Those that `docker compose up` starts: not the operator's tool. */
 export function ourServices(compose: ComposeFile): [name: string, service: ComposeService][] {
-  return Object.entries(compose.services).filter(([, each]) => each.image === OUR_IMAGE);
+  return Object.entries(compose.services).filter(([, each]) => each.image === OUR_IMAGE && each.profiles.length === 0);
 }
 
 /** `${NAME:?message}` and `${NAME:-default}`. @throws Error for a variable that has to be given and is not */

@@ -16,7 +16,7 @@ const given = Object.fromEntries(secretNames().map((name) => [name, 'p1']));
 
 describe('docker-compose.yml', () => {
   test('has every service of ours, the broker, the database and one proxy', () => {
-    const names = [...COMMAND_SERVICES, 'projection', 'gateway', 'api', 'nats', 'postgres', 'proxy'];
+    const names = [...COMMAND_SERVICES, 'projection', 'gateway', 'api', 'nats', 'postgres', 'proxy', 'operate'];
     expect(Object.keys(compose.services).sort()).toEqual(names.sort());
     for (const name of COMMAND_SERVICES) expect(compose.services[name]?.environment['COMMANDS']).toBe(name);
   });
@@ -32,8 +32,15 @@ describe('docker-compose.yml', () => {
   });
 
   test.each(ours)('%s is asked for its health and has the time to drain', (_, each) => {
-    expect(each.healthcheck?.test.join(' ')).toContain('/health/ready');
+    expect(each.healthcheck?.test?.join(' ')).toContain('/health/ready');
     expect(Number.parseInt(String(each.stop_grace_period), 10) * 1000).toBeGreaterThan(drainMaxMs());
+  });
+
+  test("has the operator's tool, which is started by hand", () => {
+    const tool = compose.services['operate'];
+    expect(tool).toMatchObject({ profiles: ['operate'], entrypoint: ['parley', 'operate'] });
+    expect(read('deploy/docker/entry.sh')).toContain('dist/apps/cli/operate/main.js');
+    expect(existsSync(join(root, 'apps/cli/operate/main.ts'))).toBe(true);
   });
 
   test('waits only for what has a health check', () => {

@@ -10,7 +10,7 @@ random() {
   printf 'p%s' "$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')"
 }
 
-names='POSTGRES_PASSWORD NATS_COMMANDS_PASSWORD NATS_PROJECTION_PASSWORD NATS_GATEWAY_PASSWORD NATS_API_PASSWORD'
+names='POSTGRES_PASSWORD NATS_COMMANDS_PASSWORD NATS_PROJECTION_PASSWORD NATS_GATEWAY_PASSWORD NATS_API_PASSWORD NATS_OPERATE_PASSWORD'
 case "${1:-}" in
   env)
     for name in $names; do printf '%s=%s\n' "$name" "$(random)"; done

@@ -9,7 +9,7 @@ import { render } from './render.js';
 import { containersOf, environmentOf } from './workloads.js';
 
 const folder = join(import.meta.dirname, 'nats');
-const USERS = ['commands', 'projection', 'gateway', 'api'] as const;
+const USERS = ['commands', 'projection', 'gateway', 'api', 'operate'] as const;
 type User = (typeof USERS)[number];
 const PASSWORD = 'p1';
 
@@ -106,6 +106,7 @@ describe('the users', () => {
     ['command.send.SendMessage', ['gateway', 'api']],
     ['marks.read', ['gateway', 'api']],
     ['typing.room1', ['gateway']],
+    ['projection.rebuild', ['operate']],
     ['live.room.a.timeline', []],
     ['$JS.API.STREAM.DELETE.CHAT_0', []],
     ['$JS.API.STREAM.PURGE.CHAT_0', []],
@@ -127,6 +128,7 @@ describe('the users', () => {
     ['chat.>', []],
     ['_INBOX_commands.>', ['commands']],
     ['_INBOX_api.>', ['api']],
+    ['_INBOX_operate.>', ['operate']],
     ['>', []],
   ])('to %s may subscribe: %j', async (subject, expected) => {
     const may = [];
