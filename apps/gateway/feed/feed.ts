@@ -16,23 +16,20 @@ import {
   type RoomState,
 } from '#contract';
 import type { EventLog, StoredEntry, TailsNotice } from '#event-log';
+import { Following } from './following.js';
 import { LocalUser } from './local-user.js';
 import { Partition } from './partition.js';
 import { Places, type Place } from './places.js';
 import type { Reader } from './reader.js';
 import { RoomReads } from './room-reads.js';
-import { bytesOf, joinBytes, type RoomEvent } from './room-event.js';
+import { bytesOf, type RoomEvent } from './room-event.js';
 import { Room, type RoomStart } from './room.js';
 import type { Anchor, FeedViews } from './views.js';
-import { announcedToSelf, visibleTo } from './visible.js';
 
 /** A room without a reader for so long is let go. */
 const ROOM_IDLE_MS = 60_000;
 /** Entries of one subject that are read because a notice named it. */
 const MISSING_ENTRIES_MAX = 1_000;
-/** A new channel's batch: config, roster, members. Whoever makes a room sees its making, which stands before their joining. */
-const CREATION_ENTRIES_MAX = 67;
-
 export interface FeedOptions {
   readonly log: EventLog;
   readonly views: FeedViews;
@@ -53,7 +50,8 @@ export class Feed {
   readonly subjects: Subjects;
   readonly reads: RoomReads;
   readonly readers = new Set<Reader>();
-  private readonly places: Places;
+  readonly places: Places;
+  private readonly following = new Following(this);
   private readonly partitions: Partition[];
   private readonly rooms = new Map<string, ActiveRoom>();
   /** By token. */
@@ -74,7 +72,7 @@ export class Feed {
   }
 
   async start(): Promise<void> {
-    await Promise.all(this.partitions.map((partition) => partition.start(this.options.nowMs())));
+    await Promise.all(this.partitions.map((partition) => partition.start(this.nowMs())));
   }
 
   async stop(): Promise<void> {
@@ -112,7 +110,7 @@ export class Feed {
   }
 
   /** A partition's last sequence as of now or later, from its leader; those who ask in one tick share the answer. */
-  private end(partition: number): Promise<number> {
+  end(partition: number): Promise<number> {
     const asked = this.ends.get(partition);
     if (asked !== undefined) return asked;
     const end = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
@@ -155,7 +153,7 @@ export class Feed {
 
   /** From all of its rooms. */
   detach(reader: Reader): void {
-    const nowMs = this.options.nowMs();
+    const nowMs = this.nowMs();
     for (const roomId of reader.user.memberships.keys()) this.rooms.get(roomId)?.room.detach(reader, nowMs);
   }
 
@@ -173,7 +171,7 @@ export class Feed {
   async activate(roomId: string, known?: Anchor): Promise<Room> {
     const active = this.rooms.get(roomId) ?? this.open(roomId, known);
     // Whoever asks is about to read: the room does not end in between.
-    if (active.room.idleSinceMs !== undefined) active.room.idleSinceMs = this.options.nowMs();
+    if (active.room.idleSinceMs !== undefined) active.room.idleSinceMs = this.nowMs();
     try {
       await active.ready;
     } catch (error) {
@@ -185,7 +183,7 @@ export class Feed {
 
   private open(roomId: string, known: Anchor | undefined): ActiveRoom {
     const room = new Room(roomId, this.subjects.partitionOfRoom(roomId), this.subjects.timeline(roomId), this);
-    room.idleSinceMs = this.options.nowMs();
+    room.idleSinceMs = this.nowMs();
     const active = { room, ready: room.open(LIVE.room(roomId), () => this.locate(roomId, known)) };
     this.rooms.set(roomId, active);
     return active;
@@ -208,15 +206,16 @@ export class Feed {
     if (subject === undefined || !('roomId' in subject)) return;
     const active = this.rooms.get(subject.roomId);
     if (active !== undefined) return active.room.receive(entry);
-    if (subject.kind !== 'member' || entry.decoded.kind !== 'event') return;
+    // What the mark covers has been taken, and may have been forgotten since.
+    if (subject.kind !== 'member' || entry.decoded.kind !== 'event' || entry.seq <= this.mark(entry.partition)) return;
     const { event } = entry.decoded;
     if ('member' in event.data) this.onMembership(subject.roomId, entry.seq, event.data.member, event.type);
   }
 
   /** A membership as the views know it. */
   learn(user: LocalUser, roomId: string, seq: number): void {
-    if (user.learn(roomId, seq, true) === 'came')
-      this.came(user, roomId, this.mark(this.subjects.partitionOfRoom(roomId)));
+    const mark = this.mark(this.subjects.partitionOfRoom(roomId));
+    if (user.learn(roomId, seq, true) === 'came') this.following.begin(user, roomId, Math.min(mark, seq - 1));
   }
 
   /** A change of membership that was looked up: a room that has seen it, or is past it, does not pass it on again. */
@@ -227,6 +226,21 @@ export class Feed {
     const event = entry.decoded.kind === 'event' ? entry.decoded.event : undefined;
     if (event !== undefined && 'member' in event.data)
       this.onMembership(subject.roomId, entry.seq, event.data.member, event.type);
+  }
+
+  attach(room: Room, reader: Reader): void {
+    if (room.readerCount < this.options.roomSubscribersMax) return room.attach(reader);
+    // Another gateway may have a place: so this is a code to reconnect with.
+    reader.close(CLOSE.draining, `room ${room.id} has too many subscribers on this gateway`);
+  }
+
+  /** Brings a reader of a member to the room's present, from a sequence on. */
+  catchUp(reader: Reader, roomId: string, after: number): Promise<void> {
+    return this.following.catchUp(reader, roomId, after);
+  }
+
+  nowMs(): number {
+    return this.options.nowMs();
   }
 
   // --- what a room asks of the feed (RoomHost)
@@ -249,14 +263,12 @@ export class Feed {
 
   onMember(room: Room, event: RoomEvent, member: MemberState): void {
     const user = this.users.get(userToken(member.userId));
-    if (user === undefined || event.event === undefined) return;
-    const own = event.announced ? undefined : announcedToSelf(event);
-    if (own !== undefined) {
-      room.flush();
-      for (const reader of user.readers)
-        if (room.isAttached(reader)) reader.write(bytesOf(own, reader.sink.encoding) ?? joinBytes([]));
-    }
-    this.onMembership(room.id, event.seq, member, event.event.type);
+    if (user !== undefined) this.following.onMember(user, room, event, member);
+  }
+
+  onMembership(roomId: string, seq: number, member: MemberState, type: string): void {
+    const user = this.users.get(userToken(member.userId));
+    if (user !== undefined) this.following.learn(user, roomId, seq, member, type);
   }
 
   heldBack(event: RoomEvent): Map<Reader, Buffer | undefined> | undefined {
@@ -278,7 +290,7 @@ export class Feed {
   }
 
   /** Whether the echo mode of a reader holds back an event, and what stands in its place. */
-  private heldBackFrom(reader: Reader, event: RoomEvent): { instead: Buffer | undefined } | undefined {
+  heldBackFrom(reader: Reader, event: RoomEvent): { instead: Buffer | undefined } | undefined {
     if (event.kind !== 'timeline' || reader.echo === 'all' || event.event?.actor !== reader.user.id) return undefined;
     const send = reader.user.sent(event.event.key?.id);
     const isOrigin = send?.reader === reader;
@@ -337,87 +349,22 @@ export class Feed {
     const range = { after, upTo, max: MISSING_ENTRIES_MAX };
     const { entries } = await this.log.readSubject(partition, subject, range);
     for (const entry of entries) this.offer(entry);
-  }
-
-  // --- memberships
-
-  /**
-   * A membership as of `seq`: the user's readers begin or stop to read the room. Whoever is still joining is left alone: what
-   * opens a reader looks at the memberships when it is done.
-   */
-  onMembership(roomId: string, seq: number, member: MemberState, type: string): void {
-    const user = this.users.get(userToken(member.userId));
-    if (user === undefined) return;
-    const news = user.learn(roomId, seq, member.standing === 'member');
-    if (news === 'came') this.came(user, roomId, this.firstSeen(roomId, seq, member, type));
-    if (news !== 'went') return;
-    for (const reader of user.readers) this.rooms.get(roomId)?.room.detach(reader, this.options.nowMs());
-  }
-
-  /** After which sequence a user who came as of `seq` has to be shown the room. */
-  private firstSeen(roomId: string, seq: number, member: MemberState, type: string): number {
-    // A member by another event than by joining: the joining has been lost on the way here, and is read.
-    const after =
-      type === 'MemberJoined' ? seq - 1 : Math.min(seq - 1, this.mark(this.subjects.partitionOfRoom(roomId)));
-    const mayHaveMadeIt = member.role === 'owner' || isChannelRoomId(roomId);
-    return Math.max(0, mayHaveMadeIt ? after - CREATION_ENTRIES_MAX : after);
-  }
-
-  private came(user: LocalUser, roomId: string, after: number): void {
-    for (const reader of user.readers) if (!reader.isJoining) this.follow(reader, roomId, after);
-  }
-
-  /** Begins to read a room in the midst of things; an outage closes the reader, which resumes. */
-  private follow(reader: Reader, roomId: string, after: number): void {
-    if (!reader.sink.encoding.readsRoom(roomId)) return;
-    this.catchUp(reader, roomId, after).catch((error: unknown) => {
-      this.options.onFault(error);
-      reader.close(CLOSE.replayFailed, 'catching up failed');
-    });
-  }
-
-  /** Brings a reader from `after` to where the room is, and attaches it if its user is a member then. */
-  async catchUp(reader: Reader, roomId: string, after: number): Promise<void> {
-    if (reader.isCatchingUp(roomId)) return;
-    reader.beginCatchUp(roomId);
-    try {
-      const room = await this.activate(roomId);
-      await this.reads.upToNow(room, after, (events) => {
-        if (reader.isClosed || room.isAttached(reader)) return;
-        this.writeVisible(reader, events);
-        if (reader.user.isMember(roomId)) this.attach(room, reader);
-      });
-    } finally {
-      reader.endCatchUp(roomId);
-    }
-  }
-
-  attach(room: Room, reader: Reader): void {
-    if (room.readerCount < this.options.roomSubscribersMax) return room.attach(reader);
-    // Another gateway may have a place: so this is a code to reconnect with.
-    reader.close(CLOSE.draining, `room ${room.id} has too many subscribers on this gateway`);
-  }
-
-  /** What happened since the user came: live events that come late, so the echo mode holds. */
-  private writeVisible(reader: Reader, events: readonly RoomEvent[]): void {
-    const visible = visibleTo(reader.user.id, events, false);
-    const bytes = visible.map((event) => {
-      const heldBack = this.heldBackFrom(reader, event);
-      return heldBack === undefined ? bytesOf(event, reader.sink.encoding) : heldBack.instead;
-    });
-    reader.write(joinBytes(bytes));
+    const parsed = parseLogSubject(subject);
+    // A room that holds it has not taken it yet, and must not find the mark beyond it then.
+    if (parsed !== undefined && 'roomId' in parsed) await this.rooms.get(parsed.roomId)?.room.settled();
   }
 
   // --- housekeeping
 
   /** Called every second or so. */
   sweep(): void {
-    const nowMs = this.options.nowMs();
+    const nowMs = this.nowMs();
     this.sendCursors();
     for (const { room } of this.rooms.values())
       if (room.idleSinceMs !== undefined && nowMs - room.idleSinceMs > ROOM_IDLE_MS) this.closeRoom(room);
     for (const user of this.users.values())
-      if (user.hasEnded) user.forgetEnded((roomId, seq) => seq <= this.mark(this.subjects.partitionOfRoom(roomId)));
+      if (user.hasEnded && ![...user.readers].some((reader) => reader.isJoining))
+        user.forgetEnded((roomId, seq) => seq <= this.mark(this.subjects.partitionOfRoom(roomId)));
     for (const partition of this.partitions)
       partition.tick(nowMs).catch((error: unknown) => this.options.onFault(error));
   }

@@ -15,11 +15,14 @@ import { formatCursor, LIMITS, parseCursor, parseLogSubject, type Cursor, type W
 import type { StoredEntry } from '#event-log';
 import type { Feed } from './feed.js';
 import type { Reader } from './reader.js';
-import { memberOf, type RoomEvent } from './room-event.js';
+import type { Place } from './places.js';
+import type { RoomEvent } from './room-event.js';
 import type { Budget } from './room-reads.js';
 import type { UserRoom, UserRooms } from './views.js';
-import { visibleTo, wasMemberAt, wasMemberBefore } from './visible.js';
+import { endedStays, visibleTo, wasMemberAt } from './visible.js';
 
+/** Events that tell, seen alone, that the user was no member before. */
+const ENTRANCES: ReadonlySet<string> = new Set(['MemberJoined', 'MemberInvited']);
 /** Rooms that are read side by side for one reader. */
 const ROOMS_AT_ONCE = 16;
 const CHANGES_MAX = LIMITS.replayEvents;
@@ -43,6 +46,16 @@ interface RoomReplay {
   readonly timelineSeq: number;
   readonly ordinal: number;
   readonly chunks: readonly Buffer[];
+}
+
+/** One change of the user's own membership. */
+interface Change {
+  readonly roomId: string;
+  readonly entry: StoredEntry;
+  /** Since then. */
+  readonly member: boolean;
+  /** The user was no member before. */
+  readonly entrance: boolean;
 }
 
 interface Start {
@@ -73,6 +86,7 @@ export async function openReader(feed: Feed, reader: Reader, userId: string, fro
 class Opening {
   private snapshot!: UserRooms;
   private ends!: readonly number[];
+  private changes: ReadonlyMap<string, readonly Change[]> = new Map();
 
   constructor(
     private readonly feed: Feed,
@@ -138,14 +152,13 @@ class Opening {
   }
 
   private async collect(seqs: readonly number[]): Promise<RoomReplay[]> {
-    const changes = await this.changesSince(seqs);
+    this.changes = await this.changesSince(seqs);
     const known = new Map(this.snapshot.rooms.map((room) => [room.roomId, room]));
     for (const { roomId, memberSeq } of this.snapshot.rooms) this.feed.learn(this.reader.user, roomId, memberSeq);
-    for (const entry of changes) this.feed.offerChange(entry);
-    const changed = changes.map(({ subject }) => roomIdOf(subject));
-    const rooms = [...new Set([...known.keys(), ...changed])].filter((id) => this.reader.sink.encoding.readsRoom(id));
+    for (const changes of this.changes.values()) for (const { entry } of changes) this.feed.offerChange(entry);
+    const ids = [...new Set([...known.keys(), ...this.changes.keys()])];
     const budget = replayBudget();
-    return this.eachRoom(rooms, (roomId) => {
+    return this.eachRoom(ids.filter(this.reader.sink.encoding.readsRoom), (roomId) => {
       const after = seqs[this.feed.subjects.partitionOfRoom(roomId)] ?? 0;
       return this.collectRoom(roomId, after, known.get(roomId), budget);
     });
@@ -176,10 +189,10 @@ class Opening {
     return replays;
   }
 
-  /** The user's memberships that changed since the cursor, or since the snapshot where that is older. */
-  private async changesSince(seqs: readonly number[]): Promise<StoredEntry[]> {
+  /** The user's memberships that changed since the cursor, or since the snapshot where that is older, by room. */
+  private async changesSince(seqs: readonly number[]): Promise<Map<string, Change[]>> {
     const { log, subjects } = this.feed;
-    const changes = await Promise.all(
+    const reads = await Promise.all(
       this.ends.map(async (upTo, partition) => {
         const after = Math.min(seqs[partition] ?? 0, this.snapshot.checkpoints[partition] ?? 0);
         if (after >= upTo) return [];
@@ -189,7 +202,10 @@ class Opening {
         return read.entries;
       }),
     );
-    return changes.flat();
+    const changes = new Map<string, Change[]>();
+    for (const change of reads.flat().flatMap(changeOf))
+      changes.set(change.roomId, [...(changes.get(change.roomId) ?? []), change]);
+    return changes;
   }
 
   private async collectRoom(
@@ -199,42 +215,49 @@ class Opening {
     budget: Budget & { takeBytes(bytes: number): void },
   ): Promise<RoomReplay> {
     const { feed, reader } = this;
-    const finish = async (events: RoomEvent[], now: { timelineSeq: number; ordinal: number }): Promise<RoomReplay> => {
-      const before = wasMemberBefore(events, this.userId) ?? (await this.wasMember(roomId, after, events, known));
-      const visible = visibleTo(this.userId, events, before);
+    const before = await this.wasMember(roomId, after, known);
+    const replayOf = (events: RoomEvent[], visible: readonly RoomEvent[], now: Place): RoomReplay => {
       const chunks = visible.map((event) => feed.replayBytes(reader, event)).filter((bytes) => bytes !== undefined);
       budget.takeBytes(chunks.reduce((sum, { length }) => sum + length, 0));
       return { roomId, ...placeBefore(events, now), chunks };
     };
-    if (!reader.user.isMember(roomId)) {
-      const upTo = this.ends[feed.subjects.partitionOfRoom(roomId)] ?? 0;
-      const range = { roomId, after, upTo, members: known?.memberCount ?? 0, participants: known?.participants };
-      return finish(await feed.reads.between(range, budget), { timelineSeq: 0, ordinal: 0 });
-    }
-    const anchor = known === undefined ? undefined : { seq: known.lastSeq, ordinal: known.lastOrdinal };
-    const room = await feed.activate(roomId, anchor);
-    return feed.reads.upToNow(
-      room,
-      after,
-      (events) => {
+    if (this.isMember(roomId)) {
+      const anchor = known === undefined ? undefined : { seq: known.lastSeq, ordinal: known.lastOrdinal };
+      const room = await feed.activate(roomId, anchor);
+      const finish = (events: RoomEvent[]): RoomReplay | undefined => {
         this.stillThere();
-        if (reader.user.isMember(roomId)) feed.attach(room, reader);
-        return finish(events, { timelineSeq: room.timelineSeq, ordinal: room.ordinal });
-      },
-      budget,
-    );
+        const { visible, member } = visibleTo(this.userId, events, before);
+        if (!member || !this.isMember(roomId)) return undefined;
+        feed.attach(room, reader);
+        return replayOf(events, visible, { timelineSeq: room.timelineSeq, ordinal: room.ordinal });
+      };
+      const replay = await feed.reads.upToNow(room, after, finish, budget);
+      if (replay !== undefined) return replay;
+    }
+    // The user has gone: what live delivery may still lack before that stands in the log.
+    const upTo = await feed.end(feed.subjects.partitionOfRoom(roomId));
+    const range = { roomId, after, upTo, members: known?.memberCount ?? 0, participants: known?.participants };
+    const events = await feed.reads.between(range, budget);
+    return replayOf(events, endedStays(visibleTo(this.userId, events, before)), await feed.places.at(roomId, after));
   }
 
-  /** Whether the user was a member at the cursor, where the events since do not tell. */
-  private async wasMember(
-    roomId: string,
-    after: number,
-    events: readonly RoomEvent[],
-    known: UserRoom | undefined,
-  ): Promise<boolean> {
-    const changed = events.some((event) => memberOf(event)?.userId === this.userId);
-    if (!changed) return known !== undefined || this.reader.user.isMember(roomId);
+  /** Whether the user was a member at the cursor: as of the snapshot, corrected by what changed since. */
+  private async wasMember(roomId: string, after: number, known: UserRoom | undefined): Promise<boolean> {
+    const changes = this.changes.get(roomId) ?? [];
+    const last = changes.findLast(({ entry }) => entry.seq <= after);
+    if (last !== undefined) return last.member;
+    const [first] = changes;
+    const checkpoint = this.snapshot.checkpoints[this.feed.subjects.partitionOfRoom(roomId)] ?? 0;
+    if (first === undefined || checkpoint <= after) return known !== undefined;
+    if (first.entrance) return false;
     return wasMemberAt(await this.feed.views.periods(roomId, this.userId), after);
+  }
+
+  /** Whether the user is one now, as far as anybody has told. */
+  private isMember(roomId: string): boolean {
+    const change = this.changes.get(roomId)?.at(-1);
+    const known = this.reader.user.memberships.get(roomId);
+    return change !== undefined && change.entry.seq > (known?.seq ?? 0) ? change.member : (known?.member ?? false);
   }
 
   private welcome({ seqs, recovered, replays }: Start): void {
@@ -299,17 +322,20 @@ function replayBudget(): Budget & { takeBytes(bytes: number): void } {
 }
 
 /** Where the timeline stood before these events; without any, where it stands. */
-function placeBefore(events: readonly RoomEvent[], now: { timelineSeq: number; ordinal: number }) {
+function placeBefore(events: readonly RoomEvent[], now: Place): Place {
   const first = events.find(({ kind }) => kind === 'timeline');
   if (first === undefined) return now;
   const isMessage = first.event?.type === 'MessageSent';
   return { timelineSeq: first.prev ?? 0, ordinal: first.ordinal - (isMessage ? 1 : 0) };
 }
 
-const roomIdOf = (subject: string): string => {
-  const parsed = parseLogSubject(subject);
-  return parsed !== undefined && 'roomId' in parsed ? parsed.roomId : '';
-};
+function changeOf(entry: StoredEntry): Change[] {
+  const subject = parseLogSubject(entry.subject);
+  const event = entry.decoded.kind === 'event' ? entry.decoded.event : undefined;
+  if (subject?.kind !== 'member' || event === undefined || !('member' in event.data)) return [];
+  const member = event.data.member.standing === 'member';
+  return [{ roomId: subject.roomId, entry, member, entrance: ENTRANCES.has(event.type) }];
+}
 
 function welcomeRoomOf(room: UserRoom, place: RoomReplay): WelcomeRoom {
   return {

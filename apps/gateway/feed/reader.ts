@@ -28,8 +28,8 @@ export class Reader {
   cursorsDue = 0;
   private joining: Joining | undefined = { held: [], heldBytes: 0 };
   private closed = false;
-  /** Rooms that are being caught up from the log. */
-  private catchingUp: Set<string> | undefined;
+  /** Rooms that are being brought to the present from the log. */
+  private catchingUp: Map<string, Promise<void>> | undefined;
 
   constructor(
     /** The connection's own name. */
@@ -97,18 +97,17 @@ export class Reader {
     this.joining = undefined;
   }
 
-  isCatchingUp(roomId: string): boolean {
-    return this.catchingUp?.has(roomId) ?? false;
-  }
-
-  beginCatchUp(roomId: string): void {
-    this.catchingUp ??= new Set();
-    this.catchingUp.add(roomId);
-  }
-
-  endCatchUp(roomId: string): void {
-    this.catchingUp?.delete(roomId);
-    if (this.catchingUp?.size === 0) this.catchingUp = undefined;
+  /** One at a time for a room: whoever asks while it is under way waits for it. */
+  whileCatchingUp(roomId: string, work: () => Promise<void>): Promise<void> {
+    this.catchingUp ??= new Map();
+    const running = this.catchingUp.get(roomId);
+    if (running !== undefined) return running;
+    const begun = work().finally(() => {
+      this.catchingUp?.delete(roomId);
+      if (this.catchingUp?.size === 0) this.catchingUp = undefined;
+    });
+    this.catchingUp.set(roomId, begun);
+    return begun;
   }
 
   private hold(joining: Joining, bytes: Buffer): void {

@@ -54,8 +54,11 @@ export class RoomReads {
     return finish([...events, ...recent]);
   }
 
-  /** The events of a range, from the log. */
-  async between(range: Range, budget: Budget = UNBOUNDED): Promise<RoomEvent[]> {
+  /**
+   * The events of a range, from the log.
+   * @param known where the range begins, if somebody knows
+   */
+  async between(range: Range, budget: Budget = UNBOUNDED, known?: Place): Promise<RoomEvent[]> {
     const { roomId, upTo } = range;
     const partition = this.subjects.partitionOfRoom(roomId);
     const subject = this.subjects.room(roomId);
@@ -68,7 +71,8 @@ export class RoomReads {
       after = entries[entries.length - 1]?.seq ?? after;
     }
     const hasTimeline = entries.some((entry) => parseLogSubject(entry.subject)?.kind === 'timeline');
-    const start = hasTimeline ? await this.places.at(roomId, range.after) : { timelineSeq: 0, ordinal: 0 };
+    const nowhere = { timelineSeq: 0, ordinal: 0 };
+    const start = known ?? (hasTimeline ? await this.places.at(roomId, range.after) : nowhere);
     return placed(entries, start, range);
   }
 }

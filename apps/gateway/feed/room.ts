@@ -29,7 +29,7 @@ export interface RoomHost {
   mark(partition: number): number;
   /** The room has something to write at the end of this tick. */
   dirty(room: Room): void;
-  /** A membership as of this event, which has been put in its place. */
+  /** A membership as of this event, which is in the tail and is shown next. */
   onMember(room: Room, event: RoomEvent, member: MemberState): void;
   /** A membership from before the room became active: its event is in the log for whoever needs it. */
   onMembership(roomId: string, seq: number, member: MemberState, type: string): void;
@@ -77,6 +77,7 @@ export class Room {
   /** Sequences of state subjects that are newer than the mark. */
   private readonly states = new Map<string, number>();
   private floor = 0;
+  private ready: Promise<void> = Promise.resolve();
   private subscription: Subscription | undefined;
   private closed = false;
 
@@ -96,7 +97,18 @@ export class Room {
   }
 
   /** Subscribes, then finds out where the room stands: what comes in between is not lost. */
-  async open(liveSubject: string, locate: () => Promise<RoomStart>): Promise<void> {
+  open(liveSubject: string, locate: () => Promise<RoomStart>): Promise<void> {
+    this.ready = this.begin(liveSubject, locate);
+    return this.ready;
+  }
+
+  /** Resolves when nothing is held any more: what was received before has been taken. */
+  async settled(): Promise<void> {
+    await this.ready;
+    while (this.held !== undefined && this.filling !== undefined && !this.closed) await this.filling;
+  }
+
+  private async begin(liveSubject: string, locate: () => Promise<RoomStart>): Promise<void> {
     this.subscription = await this.host.log.live(liveSubject, (entry) => this.receive(entry));
     const start = await locate();
     this.timelineSeq = start.timelineSeq;
@@ -222,11 +234,11 @@ export class Room {
 
   private put(event: RoomEvent): void {
     this.tail.add(event);
+    const member = memberOf(event);
+    if (member !== undefined) this.host.onMember(this, event, member);
     if (this.pending.length === 0) this.host.dirty(this);
     this.pending.push(event);
     this.except(event);
-    const member = memberOf(event);
-    if (member !== undefined) this.host.onMember(this, event, member);
   }
 
   private except(event: RoomEvent): void {
