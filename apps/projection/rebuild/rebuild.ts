@@ -66,8 +66,10 @@ export async function rebuild(port: RebuildPort, models: readonly ReadModel[], s
   const all = models.length === projections.length;
   const control = await port.database.writer('parley rebuild');
   const parts: Part[] = [];
+  let ours = false;
   try {
     await takeLock(control);
+    ours = true;
     await makeNextTables(control, models);
     for (let partition = 0; partition < port.log.partitions; partition++)
       parts.push(await openPart(port, partition, models));
@@ -81,7 +83,7 @@ export async function rebuild(port: RebuildPort, models: readonly ReadModel[], s
     return { models: models.map(({ name }) => name), events, ms: performance.now() - begunAt, heldMs };
   } finally {
     await Promise.all(parts.map(({ writer }) => writer.release()));
-    if (!control.lost.aborted) await dropNextTables(control);
+    if (ours && !control.lost.aborted) await dropNextTables(control);
     await control.release();
   }
 }
