@@ -18,7 +18,7 @@ import { sameBody, type FirstResults } from './first-results.js';
 import type { StoredResult } from './key-lookup.js';
 import type { Keyed } from './keyed.js';
 import { knownOf, type KnownState, type Loaded } from './known-state.js';
-import { decide, decideTogether, type Decided, type Outcome } from './shared-decision.js';
+import { decideTogether, type Decided, type Outcome } from './shared-decision.js';
 import { repeated, resultOf, type Task } from './task.js';
 
 /** Decisions of one command before it is `unavailable`: another process wins a room's fence every second time at most. */
@@ -37,12 +37,12 @@ export class Deciding {
   /** The short way: undefined unless what is remembered leads to a single event that the log takes. */
   async onRemembered(task: Task): Promise<CommandResult | undefined> {
     const loaded = await this.known.load([task], 'memory');
-    const decision = decide(task, loaded.state);
-    if (decision instanceof DomainError || decision.length !== 1) return undefined;
+    const { outcomes, appends } = decideTogether([task], [], loaded, this.known);
+    if (outcomes[0]?.kind !== 'written' || appends.length !== 1) return undefined;
     const first = await this.firstOfBatch(task, loaded);
     if (first) return repeated(task, first);
     try {
-      const [seq, duplicate] = await this.appendOne(task, decideTogether([task], [], loaded, this.known).appends);
+      const [seq, duplicate] = await this.appendOne(task, appends);
       return resultOf(task, seq, { duplicate });
     } catch (error) {
       if (!(error instanceof FenceMovedError)) throw error;

@@ -30,8 +30,8 @@ interface Home {
 }
 
 export class FirstResults {
-  /** The first message of a channel, by the channel's config subject. */
-  private readonly openings = new Remembered<StoredEntry>(OPENINGS_MAX);
+  /** The key of a channel's first message, by the channel's config subject; null where that has none. */
+  private readonly openings = new Remembered<KeyedResult | null>(OPENINGS_MAX);
 
   constructor(
     private readonly log: EventLog,
@@ -64,7 +64,8 @@ export class FirstResults {
   async onHome(home: Home, key: Keyed, noneUpTo: number | undefined): Promise<StoredResult | undefined> {
     const last = await this.log.last(home.subject);
     if (!last || last.seq <= (noneUpTo ?? 0) || last.at < key.sinceMs) return undefined;
-    if (resultOf(last)?.id === key.id) return sameBody(resultOf(last)!, key);
+    const newest = resultOf(last);
+    if (newest?.id === key.id) return sameBody(newest, key);
     const after = noneUpTo ?? (await this.startBefore(home, key.sinceMs, last.seq));
     const page = await this.scan(home, key, after, last.seq, PAGE_ENTRIES);
     if (page.found) return sameBody(page.found, key);
@@ -97,15 +98,14 @@ export class FirstResults {
     opened: { readonly subject: string; readonly seq: number },
   ): Promise<StoredResult | undefined> {
     let first = this.openings.get(opened.subject);
-    if (!first) {
+    if (first === undefined) {
       const upTo = await this.log.lastSequence(home.partition);
       const { entries } = await this.log.readSubject(home.partition, home.subject, { after: opened.seq, upTo, max: 1 });
-      first = entries[0];
-      if (!first) return undefined;
+      if (!entries[0]) return undefined;
+      first = resultOf(entries[0]) ?? null;
       this.openings.set(opened.subject, first);
     }
-    const result = resultOf(first);
-    return result?.id === key.id ? sameBody(result, key) : undefined;
+    return first?.id === key.id ? sameBody(first, key) : undefined;
   }
 
   private async scan(
@@ -138,9 +138,13 @@ export class FirstResults {
 const eventOf = (entry: StoredEntry): ChatEvent | undefined =>
   entry.decoded.kind === 'event' ? entry.decoded.event : undefined;
 
-function resultOf(entry: StoredEntry): (StoredResult & { readonly id: string }) | undefined {
+interface KeyedResult extends StoredResult {
+  readonly id: string;
+}
+
+function resultOf(entry: StoredEntry): KeyedResult | undefined {
   const key = eventOf(entry)?.key;
-  return key && { ...key, seq: entry.seq };
+  return key && { id: key.id, body: key.body, seq: entry.seq };
 }
 
 /** @throws DomainError key_reused */

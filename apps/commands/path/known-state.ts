@@ -12,8 +12,10 @@ import { evolve, initialState, type Command, type Rule, type State, type StateRe
 import type { EventLog, StoredEntry, Subscription } from '#event-log';
 import { Remembered } from './remembered.js';
 
-/** Some 300 bytes each: the memberships and configs of the busiest rooms of this process. */
-const ENTRIES_MAX = 200_000;
+/** Some 300 bytes each: the memberships of the busiest rooms of this process. */
+const MEMBERSHIPS_MAX = 200_000;
+/** Configs, statuses and profiles: at most some 20 KB each, mostly far less. */
+const OTHERS_MAX = 20_000;
 /** How long a send may go by a config of which the live copy was lost. */
 const CONFIG_CONFIRMED_MS = 5_000;
 
@@ -33,6 +35,8 @@ export interface Need {
   readonly command: Command;
 }
 
+type Kind = StateRef['kind'];
+
 export interface Loaded {
   readonly state: State;
   /** By subject; undefined where nothing stands. */
@@ -41,7 +45,8 @@ export interface Loaded {
 
 export class KnownState {
   readonly subjects: Subjects;
-  private readonly remembered = new Remembered<Known>(ENTRIES_MAX);
+  private readonly memberships = new Remembered<Known>(MEMBERSHIPS_MAX);
+  private readonly others = new Remembered<Known>(OTHERS_MAX);
   /** Reads under way for the memory, so that a room that wakes up is read once. */
   private readonly reading = new Map<string, Promise<Known | undefined>>();
 
@@ -52,7 +57,7 @@ export class KnownState {
   /** Follows what rooms become; runs until the subscription is stopped. */
   followConfigs(): Promise<Subscription> {
     return this.log.live(LIVE.configs, (entry) => {
-      const before = this.remembered.get(entry.subject);
+      const before = this.others.get(entry.subject);
       if (before && before.seq < entry.seq) this.remember(entry.subject, knownOf(entry));
     });
   }
@@ -82,9 +87,9 @@ export class KnownState {
     const known = new Map<string, Known | undefined>();
     let state = initialState();
     for (;;) {
-      const missing = new Set<string>();
+      const missing = new Map<string, Kind>();
       for (const { rule, command } of needs)
-        for (const ref of rule.reads(command, state)) missing.add(this.subjectOf(ref));
+        for (const ref of rule.reads(command, state)) missing.set(this.subjectOf(ref), ref.kind);
       for (const subject of known.keys()) missing.delete(subject);
       if (missing.size === 0) return { state, known };
       const now = from === 'leader' && known.size === 0 ? [...missing].slice(0, 1) : [...missing];
@@ -101,33 +106,30 @@ export class KnownState {
   }
 
   forget(known: ReadonlyMap<string, unknown>): void {
-    for (const subject of known.keys()) this.remembered.delete(subject);
+    for (const subject of known.keys()) {
+      this.memberships.delete(subject);
+      this.others.delete(subject);
+    }
   }
 
-  private async lastOfEach(subjects: string[], from: 'memory' | 'leader'): Promise<[string, Known | undefined][]> {
+  private async lastOfEach(
+    subjects: readonly [string, Kind][],
+    from: 'memory' | 'leader',
+  ): Promise<[string, Known | undefined][]> {
     const found: [string, Known | undefined][] = [];
-    const reads: Promise<void>[] = [];
-    for (const subject of subjects) {
-      const value = from === 'memory' ? this.usable(subject) : undefined;
+    const reads: Promise<[string, Known | undefined]>[] = [];
+    for (const [subject, kind] of subjects) {
+      const value = from === 'memory' ? this.usable(subject, kind) : undefined;
       if (value) found.push([subject, value]);
       else
-        reads.push(
-          (from === 'memory' ? this.readOnce(subject) : this.read(subject)).then(
-            (read) => void found.push([subject, read]),
-          ),
-        );
+        reads.push((from === 'memory' ? this.readOnce(subject) : this.read(subject)).then((read) => [subject, read]));
     }
-    if (reads.length > 0) await Promise.all(reads);
-    return found;
+    return reads.length === 0 ? found : [...found, ...(await Promise.all(reads))];
   }
 
-  private usable(subject: string): Known | undefined {
-    const value = this.remembered.get(subject);
-    if (
-      !value ||
-      (value.event.type !== 'RoomCreated' && value.event.type !== 'RoomChanged' && value.event.type !== 'RoomArchived')
-    )
-      return value;
+  private usable(subject: string, kind: Kind): Known | undefined {
+    const value = (kind === 'member' ? this.memberships : this.others).get(subject);
+    if (!value || kind !== 'config') return value;
     return performance.now() - value.confirmedAtMs < CONFIG_CONFIRMED_MS ? value : undefined;
   }
 
@@ -141,18 +143,18 @@ export class KnownState {
 
   private async read(subject: string): Promise<Known | undefined> {
     const entry = await this.log.last(subject);
-    if (!entry) {
-      this.remembered.delete(subject);
-      return undefined;
-    }
+    if (!entry) return undefined;
     const known = knownOf(entry);
     this.remember(subject, known);
     return known;
   }
 
   private remember(subject: string, known: Known): void {
-    const before = this.remembered.get(subject);
-    if (!before || before.seq <= known.seq) this.remembered.set(subject, known);
+    // A roster is a lock: it is always read.
+    if (known.event.type === 'RosterChanged') return;
+    const memory = 'member' in known.event.data ? this.memberships : this.others;
+    const before = memory.get(subject);
+    if (!before || before.seq <= known.seq) memory.set(subject, known);
   }
 }
 

@@ -57,7 +57,7 @@ export function decideTogether(
   return { outcomes, appends };
 }
 
-export function decide({ rule, command }: Task, state: Loaded['state']): Decision | DomainError {
+function decide({ rule, command }: Task, state: Loaded['state']): Decision | DomainError {
   try {
     return rule.decide(command, state);
   } catch (error) {
