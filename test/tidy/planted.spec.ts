@@ -1,6 +1,7 @@
 /** The rules themselves, on small planted sources: each finds what it is for, and leaves alone what is right. */
 import { describe, expect, test } from '@jest/globals';
 import { boundaryFindings } from './boundaries.js';
+import { dependencyFindings, unusedDependencies } from './dependencies.js';
 import { importFindings } from './import-direction.js';
 import { parseSource } from './source.js';
 import { FILE_LINES_MAX, laterFindings, styleFindings } from './style.js';
@@ -106,6 +107,25 @@ describe('boundaries', () => {
     expect(boundaries('libs/contract/schemas.ts', `import { z } from 'zod';`)).toEqual([]);
     expect(boundaries('libs/contract/protocol.ts', `import { z } from 'zod';`)).not.toEqual([]);
     expect(boundaries('libs/contract/protocol.ts', `import { x } from './ids.js';`)).toHaveLength(1);
+  });
+});
+
+describe('dependencies', () => {
+  const packages = { dependencies: { ws: '1', '@nats-io/kv': '3' }, devDependencies: { yaml: '2' } };
+  const found = (path: string, text: string) => dependencyFindings(parseSource(path, text), packages);
+
+  test('what is shipped loads dependencies only', () => {
+    expect(found('libs/x/a.ts', `import WebSocket from 'ws'; import { Kvm } from '@nats-io/kv/internal';`)).toEqual([]);
+    expect(found('libs/x/a.ts', `import { parse } from 'yaml';`)).toHaveLength(1);
+    expect(found('libs/x/a.ts', `import { join } from 'path';`)).toHaveLength(1);
+    expect(found('libs/x/a.ts', `import type { Node } from 'yaml';`)).toEqual([]);
+    expect(found('libs/x/a.spec.ts', `import { parse } from 'yaml';`)).toEqual([]);
+  });
+
+  test('a dependency that nothing loads is found', () => {
+    const sources = [parseSource('libs/x/a.ts', `import WebSocket from 'ws';`)];
+    expect(unusedDependencies(sources, packages, {})).toEqual(['@nats-io/kv']);
+    expect(unusedDependencies(sources, packages, { '@nats-io/kv': 'loaded by Nest' })).toEqual([]);
   });
 });
 

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { boundaryFindings } from './boundaries.js';
-import { LONG_FILES } from './exceptions.js';
+import { dependencyFindings, type PackageFile, unusedDependencies } from './dependencies.js';
+import { LOADED_BY_OTHERS, LONG_FILES } from './exceptions.js';
 import { importFindings } from './import-direction.js';
 import { type Finding, listFiles, readTree, type Source } from './source.js';
 import { laterFindings, styleFindings } from './style.js';
@@ -33,6 +34,12 @@ describe('the tree', () => {
 
   test('touches JetStream, the environment and subjects in one place each', () => {
     expect(listed(sources.flatMap(boundaryFindings))).toEqual([]);
+  });
+
+  test('ships nothing that needs a development dependency, and has no dependency that nothing needs', () => {
+    const packages = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as PackageFile;
+    expect(listed(sources.flatMap((source) => dependencyFindings(source, packages)))).toEqual([]);
+    expect(unusedDependencies(sources, packages, LOADED_BY_OTHERS)).toEqual([]);
   });
 
   test('keeps the house style', () => {
