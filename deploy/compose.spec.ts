@@ -82,6 +82,8 @@ describe('docker-compose.yml', () => {
     const to = (name: string): unknown[] => rules.filter((rule) => rule[2] === name).map((rule) => rule[1]);
     expect(to('gateway').sort()).toEqual(pathsToGateway());
     expect(to('api')).toEqual(['/']);
+    // `$host` would lose the port, and no browser could connect.
+    expect(conf).toContain('proxy_set_header Host $http_host;');
   });
 });
 
