@@ -148,7 +148,7 @@ export class Crowd {
     const dice = randomInt(100);
     const inside = this.rooms.filter((room) => client.rooms.has(room));
     const outside = this.rooms.filter((room) => !client.rooms.has(room));
-    if (dice < 5 || inside.length === 0) return this.#own(client.join(pick(outside)));
+    if (outside.length > 0 && (dice < 5 || inside.length === 0)) return this.#own(client.join(pick(outside)));
     if (dice < 9 && inside.length > 1) return this.#own(client.leave(pick(inside)));
     if (dice < 12) return this.#read(client, pick(inside));
     // Now and then to a room that one is not in, which is refused.
