@@ -70,6 +70,7 @@ export class TestClient {
   /** How often a resume succeeded, and how often the rooms had to be read again. */
   resumes = 0;
   restarts = 0;
+  cuts = 0;
 
   constructor(readonly options: ClientOptions) {
     this.#http = new Http(options.http, options.token);
@@ -101,6 +102,7 @@ export class TestClient {
 
   /** Cuts the connection as a lost network would; it comes back by itself. */
   cut(): void {
+    this.cuts += 1;
     this.#socket?.cut();
   }
 

@@ -42,6 +42,8 @@ export class Crowd {
   #timers: NodeJS.Timeout[] = [];
   #said = 0;
   readonly refusals = new Map<string, number>();
+  /** How long it took after each break until everybody went on, for the record; nothing depends on it. */
+  readonly #pace: string[] = [];
 
   private constructor(
     private readonly stage: Stage,
@@ -86,6 +88,7 @@ export class Crowd {
 
   /** Everybody has been told anew that something they sent is stored. */
   async progress(what: string): Promise<void> {
+    const since = performance.now();
     const before = this.#people().map((client) => client.acknowledged);
     const waiting = (): string[] =>
       this.#people().flatMap((client, i) => (client.acknowledged > (before[i] ?? 0) ? [] : [client.options.name]));
@@ -94,6 +97,7 @@ export class Crowd {
         throw new Error(`${String(error)}; not: ${waiting().join(', ')}\n${this.#states()}`, { cause: error });
       },
     );
+    this.#pace.push(`${what} ${((performance.now() - since) / 1_000).toFixed(1)} s`);
   }
 
   /** Silence: every request has its answer, every client has the log's end, and so have the read models. */
@@ -151,6 +155,7 @@ export class Crowd {
     if (outside.length > 0 && (dice < 5 || inside.length === 0)) return this.#own(client.join(pick(outside)));
     if (dice < 9 && inside.length > 1) return this.#own(client.leave(pick(inside)));
     if (dice < 12) return this.#read(client, pick(inside));
+    if (dice === 99) return client.cut();
     // Now and then to a room that one is not in, which is refused.
     const room = pick(dice < 14 && outside.length > 0 ? outside : inside);
     const content = `${client.options.user} says ${(this.#said += 1)}`;
@@ -211,10 +216,12 @@ export class Crowd {
     const frames = clients.reduce((sum, { steps }) => sum + steps.length, 0);
     const sum = (of: (client: TestClient) => number): number =>
       this.#clients.reduce((all, client) => all + of(client), 0);
+    const cuts = sum((client) => client.cuts);
     const refused = [...this.refusals].map(([code, times]) => `${times} ${code}`).join(', ');
     return (
       `${log.length} entries, ${sum((client) => client.acknowledged)} acknowledged sends, ${frames} steps at ${clients.length} clients, ` +
-      `${sum((client) => client.resumes)} resumes, ${sum((client) => client.restarts)} rooms read again; refused: ${refused || 'none'}`
+      `${sum((client) => client.resumes)} resumes, ${sum((client) => client.restarts)} rooms read again, ${cuts} cuts; refused: ${refused || 'none'}; ` +
+      `went on ${this.#pace.join(', ')}`
     );
   }
 }
