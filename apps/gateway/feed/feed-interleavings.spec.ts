@@ -5,11 +5,12 @@
 import { expect, test } from '@jest/globals';
 import type { ServerFrame } from '#contract';
 import type { EventLog, StoredEntry } from '#event-log';
+import { waitUntil } from '#embedded';
 import { MemoryLog } from '#event-log/memory';
 import { checkHistory, type ClientHistory, type ClientStep, describeViolations } from '#testing';
 import { LINES, TestFeed, type TestReader, TestSink, Writing } from './test-feed.js';
 
-const HISTORIES = 150;
+const HISTORIES = 600;
 const STEPS = 120;
 const USERS = ['ann', 'bob', 'cid', 'dan'];
 const ROOMS = ['r1', 'r2', 'r3'];
@@ -65,6 +66,10 @@ class Person {
 
   get history(): ClientHistory {
     return { client: this.user, user: this.user, sends: [], steps: this.steps, complete: this.present !== undefined };
+  }
+
+  get isAtPresent(): boolean {
+    return this.present?.reader.reader.mayHaveCursor === true;
   }
 
   async toggle(feeds: readonly TestFeed[], random: (below: number) => number): Promise<void> {
@@ -138,6 +143,7 @@ async function live(seed: number): Promise<string> {
   calm = true;
   for (const room of ROOMS) await writing.roster(room, members.get(room)?.size ?? 0);
   await ticks(200);
+  await waitUntil('every reader to be at the present', 5_000, () => people.every((person) => person.isAtPresent));
   for (const feed of feeds) feed.feed.sweep();
   const clients = people.map((person) => person.history);
   const faults = feeds.flatMap((feed) => feed.faults);

@@ -51,7 +51,7 @@ export class Feed {
   readonly reads: RoomReads;
   readonly readers = new Set<Reader>();
   readonly places: Places;
-  private readonly following = new Following(this);
+  readonly following = new Following(this);
   private readonly partitions: Partition[];
   private readonly rooms = new Map<string, ActiveRoom>();
   /** By token. */
@@ -209,13 +209,12 @@ export class Feed {
     // What the mark covers has been taken, and may have been forgotten since.
     if (subject.kind !== 'member' || entry.decoded.kind !== 'event' || entry.seq <= this.mark(entry.partition)) return;
     const { event } = entry.decoded;
-    if ('member' in event.data) this.onMembership(subject.roomId, entry.seq, event.data.member, event.type);
+    if ('member' in event.data) this.onMembership(subject.roomId, entry.seq, event.data.member);
   }
 
   /** A membership as the views know it. */
   learn(user: LocalUser, roomId: string, seq: number): void {
-    const mark = this.mark(this.subjects.partitionOfRoom(roomId));
-    if (user.learn(roomId, seq, true) === 'came') this.following.begin(user, roomId, Math.min(mark, seq - 1));
+    this.following.learnMember(user, roomId, seq);
   }
 
   /** A change of membership that was looked up: a room that has seen it, or is past it, does not pass it on again. */
@@ -224,19 +223,13 @@ export class Feed {
     const subject = parseLogSubject(entry.subject);
     if (subject?.kind !== 'member' || entry.seq > this.mark(entry.partition)) return;
     const event = entry.decoded.kind === 'event' ? entry.decoded.event : undefined;
-    if (event !== undefined && 'member' in event.data)
-      this.onMembership(subject.roomId, entry.seq, event.data.member, event.type);
+    if (event !== undefined && 'member' in event.data) this.onMembership(subject.roomId, entry.seq, event.data.member);
   }
 
   attach(room: Room, reader: Reader): void {
     if (room.readerCount < this.options.roomSubscribersMax) return room.attach(reader);
     // Another gateway may have a place: so this is a code to reconnect with.
     reader.close(CLOSE.draining, `room ${room.id} has too many subscribers on this gateway`);
-  }
-
-  /** Brings a reader of a member to the room's present, from a sequence on. */
-  catchUp(reader: Reader, roomId: string, after: number): Promise<void> {
-    return this.following.catchUp(reader, roomId, after);
   }
 
   nowMs(): number {
@@ -266,9 +259,9 @@ export class Feed {
     if (user !== undefined) this.following.onMember(user, room, event, member);
   }
 
-  onMembership(roomId: string, seq: number, member: MemberState, type: string): void {
+  onMembership(roomId: string, seq: number, member: MemberState): void {
     const user = this.users.get(userToken(member.userId));
-    if (user !== undefined) this.following.learn(user, roomId, seq, member, type);
+    if (user !== undefined) this.following.learn(user, roomId, seq, member);
   }
 
   heldBack(event: RoomEvent): Map<Reader, Buffer | undefined> | undefined {
@@ -363,7 +356,7 @@ export class Feed {
     for (const { room } of this.rooms.values())
       if (room.idleSinceMs !== undefined && nowMs - room.idleSinceMs > ROOM_IDLE_MS) this.closeRoom(room);
     for (const user of this.users.values())
-      if (user.hasEnded && ![...user.readers].some((reader) => reader.isJoining))
+      if (user.hasEnded && [...user.readers].every((reader) => reader.mayHaveCursor))
         user.forgetEnded((roomId, seq) => seq <= this.mark(this.subjects.partitionOfRoom(roomId)));
     for (const partition of this.partitions)
       partition.tick(nowMs).catch((error: unknown) => this.options.onFault(error));

@@ -11,7 +11,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { CLOSE, isChannelRoomId, type MemberState } from '#contract';
 import type { Feed } from './feed.js';
-import type { LocalUser } from './local-user.js';
+import type { LocalUser, News } from './local-user.js';
 import type { Reader } from './reader.js';
 import { bytesOf, joinBytes, type RoomEvent } from './room-event.js';
 import type { Room } from './room.js';
@@ -28,29 +28,29 @@ export class Following {
 
   /** A membership as of an event that its room is about to show. */
   onMember(user: LocalUser, room: Room, event: RoomEvent, member: MemberState): void {
-    if (event.event === undefined) return;
     const attached = [...user.readers].filter((reader) => room.isAttached(reader));
-    const news = this.learn(user, room.id, event.seq, member, event.event.type);
-    if (news === 'went') for (const reader of attached) this.sayGoodbye(reader, room, event);
-    if (news === 'stayed' && !event.announced) {
-      room.flush();
-      for (const reader of attached) this.write(reader, [announcedToSelf(event)]);
-    }
+    const news = this.learn(user, room.id, event.seq, member);
+    if (news?.was === true && !news.is) for (const reader of attached) this.sayGoodbye(reader, room, event);
+    if (news?.was !== true || !news.is || event.announced) return;
+    room.flush();
+    for (const reader of attached) this.write(reader, [announcedToSelf(event)]);
   }
 
   /** A membership from wherever. Whoever is still joining is left alone: what opens a reader looks again when it is done. */
-  learn(
-    user: LocalUser,
-    roomId: string,
-    seq: number,
-    member: MemberState,
-    type: string,
-  ): 'came' | 'went' | 'stayed' | undefined {
+  learn(user: LocalUser, roomId: string, seq: number, member: MemberState): News | undefined {
     const news = user.learn(roomId, seq, member.standing === 'member');
-    if (news === 'came') this.begin(user, roomId, this.firstSeen(roomId, seq, member, type));
-    if (news === 'went')
+    if (news === undefined) return undefined;
+    // Also where one who was none leaves: the joining may have been lost on the way here, and with it a whole stay.
+    if (!news.was) this.begin(user, roomId, this.notShown(roomId, seq, member, news));
+    if (news.was && !news.is)
       for (const reader of user.readers) this.feed.activeRoom(roomId)?.detach(reader, this.feed.nowMs());
     return news;
+  }
+
+  /** As the views know it. */
+  learnMember(user: LocalUser, roomId: string, seq: number): void {
+    const news = user.learn(roomId, seq, true);
+    if (news?.was === false) this.begin(user, roomId, Math.max(news.knownUpTo, Math.min(this.markOf(roomId), seq - 1)));
   }
 
   begin(user: LocalUser, roomId: string, after: number): void {
@@ -59,24 +59,35 @@ export class Following {
         this.orClose(reader, this.catchUp(reader, roomId, after));
   }
 
-  /** Brings a reader from `after` to where the room is, and attaches it if its user is a member then. */
+  /** Shows a reader all stays after a sequence, and attaches it if its user is a member then. */
   catchUp(reader: Reader, roomId: string, after: number): Promise<void> {
     return reader.whileCatchingUp(roomId, async () => {
-      await this.bring(reader, roomId, after);
-      await this.bringAgain(reader, roomId);
+      const shown = await this.bring(reader, roomId, after);
+      await this.bringOn(reader, roomId, shown);
     });
   }
 
-  /** After which sequence a user who came as of `seq` has to be shown the room. */
-  private firstSeen(roomId: string, seq: number, member: MemberState, type: string): number {
-    const mark = this.feed.mark(this.feed.subjects.partitionOfRoom(roomId));
-    // A member by another event than by joining: the joining has been lost on the way here, and is read.
-    const after = type === 'MemberJoined' ? seq - 1 : Math.min(seq - 1, mark);
-    const mayHaveMadeIt = member.role === 'owner' || isChannelRoomId(roomId);
-    return Math.max(0, mayHaveMadeIt ? after - CREATION_ENTRIES_MAX : after);
+  /** Whether a room still has something for a reader that has been shown it up to here. */
+  isBehind(reader: Reader, roomId: string, shown: number): boolean {
+    const membership = reader.user.memberships.get(roomId);
+    if (reader.isClosed || membership === undefined || !reader.sink.encoding.readsRoom(roomId)) return false;
+    if (membership.member) return this.feed.activeRoom(roomId)?.isAttached(reader) !== true;
+    return membership.seq > shown;
   }
 
-  private async bring(reader: Reader, roomId: string, after: number): Promise<void> {
+  /** After which sequence there may be stays that nobody has shown. */
+  private notShown(roomId: string, seq: number, member: MemberState, { knownUpTo }: News): number {
+    const mayHaveMadeIt = knownUpTo === 0 && (member.role === 'owner' || isChannelRoomId(roomId));
+    const after = Math.max(knownUpTo, Math.min(this.markOf(roomId), seq - 1));
+    return Math.max(0, mayHaveMadeIt ? Math.min(after, seq - CREATION_ENTRIES_MAX) : after);
+  }
+
+  private markOf(roomId: string): number {
+    return this.feed.mark(this.feed.subjects.partitionOfRoom(roomId));
+  }
+
+  /** @returns up to where the room has been shown: for ever, where the reader is attached */
+  private async bring(reader: Reader, roomId: string, after: number): Promise<number> {
     const { feed } = this;
     const { user } = reader;
     const room = await feed.activate(roomId);
@@ -88,25 +99,23 @@ export class Following {
       feed.attach(room, reader);
       return true;
     });
-    if (isThere) return;
+    if (isThere) return Number.POSITIVE_INFINITY;
     const upTo = await feed.end(room.partition);
     const { members, participants } = room;
-    const events = await feed.reads.between({ roomId, after, upTo, members, participants });
-    this.write(reader, endedStays(visibleTo(user.id, events, false)));
+    const stays = visibleTo(user.id, await feed.reads.between({ roomId, after, upTo, members, participants }), false);
+    this.write(reader, endedStays(stays));
+    return stays.since === undefined ? upTo : stays.since - 1;
   }
 
-  /** The user may have come again meanwhile. */
-  private async bringAgain(reader: Reader, roomId: string): Promise<void> {
-    for (let tries = 1; this.isMissing(reader, roomId); tries++) {
-      if (tries > TRIES_MAX) throw new Error(`${roomId}: a member's reader cannot be brought to the present`);
-      await delay(tries * TRY_AGAIN_MS);
-      await this.bring(reader, roomId, (reader.user.memberships.get(roomId)?.since ?? 1) - 1);
+  /** The user may have come again meanwhile, or come and gone. */
+  private async bringOn(reader: Reader, roomId: string, shown: number): Promise<void> {
+    reader.noteShown(roomId, shown);
+    for (let tries = 1; this.isBehind(reader, roomId, shown); tries++) {
+      if (tries > TRIES_MAX) throw new Error(`${roomId}: a reader cannot be brought to the present`);
+      if (tries > 1) await delay(tries * TRY_AGAIN_MS);
+      shown = await this.bring(reader, roomId, shown);
+      reader.noteShown(roomId, shown);
     }
-  }
-
-  private isMissing(reader: Reader, roomId: string): boolean {
-    if (reader.isClosed || !reader.user.isMember(roomId)) return false;
-    return this.feed.activeRoom(roomId)?.isAttached(reader) !== true;
   }
 
   private sayGoodbye(reader: Reader, room: Room, event: RoomEvent): void {
@@ -116,7 +125,7 @@ export class Following {
       const events = await this.feed.reads.between(range, undefined, { timelineSeq: after, ordinal });
       const rest = events.filter(({ kind, seq }) => kind === 'timeline' && seq < event.seq);
       this.write(reader, [...rest, announcedToSelf(event)]);
-      await this.bringAgain(reader, roomId);
+      await this.bringOn(reader, roomId, event.seq);
     });
     this.orClose(reader, goodbye);
   }

@@ -14,6 +14,14 @@ export interface Membership {
   readonly since: number;
 }
 
+/** What a change of membership changed. */
+export interface News {
+  readonly was: boolean;
+  readonly is: boolean;
+  /** Of the change before it, as far as it is known; 0 for none. */
+  readonly knownUpTo: number;
+}
+
 /** A send that is on its way, so that its event is known for this connection's own. */
 export interface PendingSend {
   readonly reader: Reader;
@@ -58,15 +66,14 @@ export class LocalUser {
     return this.memberships.get(roomId)?.member ?? false;
   }
 
-  /** Takes a change of membership; undefined when it is no news, else whether the user has come or gone. */
-  learn(roomId: string, seq: number, member: boolean): 'came' | 'went' | 'stayed' | undefined {
+  /** Takes a change of membership; undefined when it is no news. */
+  learn(roomId: string, seq: number, member: boolean): News | undefined {
     const known = this.memberships.get(roomId);
     if (known !== undefined && known.seq >= seq) return undefined;
     const was = known?.member ?? false;
     this.memberships.set(roomId, { seq, member, since: member && was ? (known?.since ?? seq) : seq });
     this.hasEnded ||= !member;
-    if (was === member) return 'stayed';
-    return member ? 'came' : 'went';
+    return { was, is: member, knownUpTo: known?.seq ?? 0 };
   }
 
   /** Memberships that ended and are verified need not be remembered. */

@@ -105,7 +105,7 @@ class Opening {
     await feed.reach(start.seqs.map((seq, partition) => Math.min(seq, this.ends[partition] ?? 0)));
     this.welcome(start);
     for (const { chunks } of start.replays) for (const chunk of chunks) await this.writePaced(chunk);
-    await this.followTheRest(start.seqs);
+    await this.followTheRest();
     this.stillThere();
     feed.flush();
     reader.goLive();
@@ -229,6 +229,7 @@ class Opening {
         const { visible, member } = visibleTo(this.userId, events, before);
         if (!member || !this.isMember(roomId)) return undefined;
         feed.attach(room, reader);
+        reader.noteShown(roomId, Number.POSITIVE_INFINITY);
         return replayOf(events, visible, { timelineSeq: room.timelineSeq, ordinal: room.ordinal });
       };
       const replay = await feed.reads.upToNow(room, after, finish, budget);
@@ -238,7 +239,9 @@ class Opening {
     const upTo = await feed.end(feed.subjects.partitionOfRoom(roomId));
     const range = { roomId, after, upTo, members: known?.memberCount ?? 0, participants: known?.participants };
     const events = await feed.reads.between(range, budget);
-    return replayOf(events, endedStays(visibleTo(this.userId, events, before)), await feed.places.at(roomId, after));
+    const stays = visibleTo(this.userId, events, before);
+    reader.noteShown(roomId, stays.since === undefined ? upTo : stays.since - 1);
+    return replayOf(events, endedStays(stays), await feed.places.at(roomId, after));
   }
 
   /** Whether the user was a member at the cursor: as of the snapshot, corrected by what changed since. */
@@ -272,21 +275,22 @@ class Opening {
     reader.send({ op: 'welcome', session, user: userId, cursor, recovered, heartbeatMs: LIMITS.heartbeatMs, rooms });
   }
 
-  /** Rooms that the user came into meanwhile, one after the other until there is none. */
-  private async followTheRest(seqs: readonly number[]): Promise<void> {
+  /** Rooms that the user came into meanwhile, or came into and left, until there is none. */
+  private async followTheRest(): Promise<void> {
     const { feed, reader } = this;
     for (;;) {
       this.stillThere();
-      const rest = [...reader.user.memberships].filter(
-        ([roomId, { member }]) =>
-          member && reader.sink.encoding.readsRoom(roomId) && !feed.activeRoom(roomId)?.isAttached(reader),
+      const behind = [...reader.user.memberships.keys()].filter((roomId) =>
+        feed.following.isBehind(reader, roomId, this.shownUpTo(roomId)),
       );
-      if (rest.length === 0) return;
-      for (const [roomId, { since }] of rest) {
-        const base = seqs[feed.subjects.partitionOfRoom(roomId)] ?? 0;
-        await feed.catchUp(reader, roomId, Math.max(base, since - 1));
-      }
+      if (behind.length === 0) return;
+      for (const roomId of behind) await feed.following.catchUp(reader, roomId, this.shownUpTo(roomId));
     }
+  }
+
+  /** A room that was not among those of the snapshot, nor among the changes up to the ends, had nothing to show up to there. */
+  private shownUpTo(roomId: string): number {
+    return this.reader.shownUpTo(roomId) ?? this.ends[this.feed.subjects.partitionOfRoom(roomId)] ?? 0;
   }
 
   private giveUpReplay(): void {

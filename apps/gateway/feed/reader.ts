@@ -17,7 +17,11 @@ const HELD_BYTES_MAX = 4 * 1024 * 1024;
 interface Joining {
   held: Buffer[];
   heldBytes: number;
+  /** By room: up to where it has been shown; what changed after that has to be looked at before the reader is live. */
+  readonly shown: Map<string, number>;
 }
+
+const nothingHeld = (): Joining => ({ held: [], heldBytes: 0, shown: new Map() });
 
 export class Reader {
   /** The user's truth about this reader's rooms; set when the user is entered. */
@@ -26,7 +30,7 @@ export class Reader {
   cursor = '';
   /** Sweeps until another cursor need not be sent: two after the last event, so that a cursor covers it. */
   cursorsDue = 0;
-  private joining: Joining | undefined = { held: [], heldBytes: 0 };
+  private joining: Joining | undefined = nothingHeld();
   private closed = false;
   /** Rooms that are being brought to the present from the log. */
   private catchingUp: Map<string, Promise<void>> | undefined;
@@ -81,7 +85,16 @@ export class Reader {
 
   /** Begins a replay again from elsewhere: what was held belongs to the one that was given up. */
   dropHeld(): void {
-    if (this.joining !== undefined) this.joining = { held: [], heldBytes: 0 };
+    if (this.joining !== undefined) this.joining = nothingHeld();
+  }
+
+  /** While joining: a room has been shown up to here; for ever, where the reader is attached. */
+  noteShown(roomId: string, seq: number): void {
+    this.joining?.shown.set(roomId, seq);
+  }
+
+  shownUpTo(roomId: string): number | undefined {
+    return this.joining?.shown.get(roomId);
   }
 
   /** Closes the connection; the transport tells the feed when it has ended. */

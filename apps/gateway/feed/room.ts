@@ -32,7 +32,7 @@ export interface RoomHost {
   /** A membership as of this event, which is in the tail and is shown next. */
   onMember(room: Room, event: RoomEvent, member: MemberState): void;
   /** A membership from before the room became active: its event is in the log for whoever needs it. */
-  onMembership(roomId: string, seq: number, member: MemberState, type: string): void;
+  onMembership(roomId: string, seq: number, member: MemberState): void;
   /** Who is not to get an event, and what instead; undefined for nobody. */
   heldBack(event: RoomEvent): Map<Reader, Buffer | undefined> | undefined;
   /** The room cannot go on. */
@@ -77,6 +77,8 @@ export class Room {
   /** Sequences of state subjects that are newer than the mark. */
   private readonly states = new Map<string, number>();
   private floor = 0;
+  /** The highest sequence that was shown. */
+  private head = 0;
   private ready: Promise<void> = Promise.resolve();
   private subscription: Subscription | undefined;
   private closed = false;
@@ -201,7 +203,7 @@ export class Room {
     if (entry.decoded.kind !== 'event') return;
     const { event } = entry.decoded;
     if (entry.seq <= this.floor) {
-      if ('member' in event.data) this.host.onMembership(this.id, entry.seq, event.data.member, event.type);
+      if ('member' in event.data) this.host.onMembership(this.id, entry.seq, event.data.member);
       return;
     }
     if (event.type === 'RosterChanged') this.members = event.data.roster.members;
@@ -236,13 +238,27 @@ export class Room {
     this.tail.add(event);
     const member = memberOf(event);
     if (member !== undefined) this.host.onMember(this, event, member);
+    if (event.seq < this.head) return this.showLate(event);
+    this.head = event.seq;
     if (this.pending.length === 0) this.host.dirty(this);
     this.pending.push(event);
     this.except(event);
   }
 
+  /** What was lost on the way and comes behind what followed it: whoever came in between is not shown it. */
+  private showLate(event: RoomEvent): void {
+    this.flush();
+    const heldBack = this.host.heldBack(event);
+    for (const { encoding, readers } of this.groups)
+      for (const reader of readers) {
+        if ((reader.user.memberships.get(this.id)?.since ?? 0) > event.seq) continue;
+        const bytes = heldBack?.has(reader) === true ? heldBack.get(reader) : bytesOf(event, encoding);
+        if (bytes !== undefined) reader.write(bytes);
+      }
+  }
+
   private except(event: RoomEvent): void {
-    const heldBack = event.kind === 'timeline' ? this.host.heldBack(event) : undefined;
+    const heldBack = this.host.heldBack(event);
     if (heldBack === undefined) return;
     this.exceptions ??= new Map();
     for (const [reader, skip] of heldBack) {
