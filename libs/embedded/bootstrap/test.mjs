@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
+import { countsIn } from './counts.mjs';
 import { progress, root } from './paths.mjs';
 import { prepare } from './prepare.mjs';
 
@@ -18,7 +19,10 @@ export async function run(args) {
   try {
     await prepare();
     progress('testing (4/4)');
-    for (const each of runsFor(args)) add(total, await jest(each));
+    for (const each of runsFor(args)) {
+      add(total, await jest(each));
+      if (interrupted) break;
+    }
   } catch (error) {
     console.error(`parley: ${error.isExpected ? error.message : error.stack}`);
     add(total, { passed: 0, failed: 1 });
@@ -26,6 +30,9 @@ export async function run(args) {
   process.exitCode = total.failed > 0 ? 1 : 0;
   process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
 }
+
+/** Set by the first signal that ends the run: what was counted until then is still said. */
+let interrupted = false;
 
 function add(total, { passed, failed }) {
   total.passed += passed;
@@ -60,29 +67,14 @@ function spawnJest(args) {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, NODE_OPTIONS: options },
   });
-  process.on('SIGINT', () => child.kill('SIGINT'));
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, () => {
+      interrupted = true;
+      child.kill(signal);
+    });
+  }
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) => resolve(code ?? 1));
   });
-}
-
-/** A suite that could not be loaded, or fell over outside of its tests, has no failed test and is one failure all the same. */
-function countsIn(report, exitCode) {
-  const { numPassedTests, numFailedTests, testResults } = readReport(report);
-  const broken = testResults.filter(
-    (suite) => suite.status === 'failed' && !suite.assertionResults.some((test) => test.status === 'failed'),
-  ).length;
-  const failed = numFailedTests + broken;
-  return { passed: numPassedTests, failed: failed === 0 && exitCode !== 0 ? 1 : failed };
-}
-
-function readReport(report) {
-  try {
-    return JSON.parse(readFileSync(report, 'utf8'));
-  } catch (error) {
-    console.error(`parley: jest left no report: ${error.message}`);
-    return { numPassedTests: 0, numFailedTests: 1, testResults: [] };
-  }
 }

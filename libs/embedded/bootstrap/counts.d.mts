@@ -1,0 +1,1 @@
+export function countsIn(report: string, exitCode: number): { passed: number; failed: number };
