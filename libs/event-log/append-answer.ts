@@ -10,6 +10,8 @@ export type Answer =
   | { readonly kind: 'refused'; readonly status: number; readonly code: number; readonly description: string }
   /** Nobody took it: no stream listens there (no responders), or we are not connected and sent nothing. */
   | { readonly kind: 'nobody' }
+  /** Too much is waiting for the broker already: it was not sent. */
+  | { readonly kind: 'overloaded'; readonly description: string }
   /** It was sent and nothing came back in time: stored or not, nobody knows. */
   | { readonly kind: 'silent' };
 
@@ -17,9 +19,10 @@ export type Answer =
  * - `fence-moved`: the fence's subject has another last sequence. Not stored.
  * - `again`: not stored, and the same append may be taken a moment later.
  * - `refused`: not stored, and it never will be.
+ * - `overloaded`: not stored; to try again at once would make it worse.
  * - `unknown`: stored or not.
  */
-export type Verdict = 'stored' | 'fence-moved' | 'again' | 'refused' | 'unknown';
+export type Verdict = 'stored' | 'fence-moved' | 'again' | 'refused' | 'overloaded' | 'unknown';
 
 export const BROKER_CODES = {
   wrongLastSequence: 10071,
@@ -51,6 +54,8 @@ export function judge(answer: Answer): Verdict {
       return 'stored';
     case 'nobody':
       return 'again';
+    case 'overloaded':
+      return 'overloaded';
     case 'silent':
       return 'unknown';
     case 'refused':
@@ -66,6 +71,8 @@ export function describe(answer: Answer): string {
       return `stored at ${answer.seq}`;
     case 'nobody':
       return 'no stream answers';
+    case 'overloaded':
+      return answer.description;
     case 'silent':
       return 'no answer came';
     case 'refused':

@@ -7,6 +7,8 @@
  * - not stored (FenceMovedError, AppendRefusedError, LogUnavailableError), when every try was answered so;
  * - unknown (AppendUnknownError), when the answer to some try was lost and nothing found out since.
  *
+ * Too much in flight already ends an append at once, unless one of its tries was lost: what may be stored has to be found out.
+ *
  * A try whose answer was lost is repeated with the same message id: the broker then answers with the first entry. Every
  * append has an id for that, a random one where the caller has none. One server, however, checks the fence before the id,
  * and our own first try may have moved that fence (or its sender has left since), so a fence that has moved after a
@@ -38,6 +40,9 @@ export interface OutgoingEntry {
   readonly fence: Fence | undefined;
 }
 
+/** It stands in a header, where a line break would begin another one, and an empty one counts as none. */
+const MESSAGE_ID = /^[\x21-\x7e]{1,256}$/;
+
 /** A mark that every stored entry keeps in its headers, by which a lost append is found again. */
 export interface StoredMark {
   readonly header: string;
@@ -62,6 +67,8 @@ export interface AppendPort {
 export async function appendOne(port: AppendPort, append: Append, options: AppendOptions = {}): Promise<Appended> {
   const partition = partitionOfSubject(append.subject);
   const messageId = options.messageId ?? port.newId();
+  if (!MESSAGE_ID.test(messageId))
+    throw new RangeError('a message id is 1 to 256 printable ASCII characters, no blanks');
   const entry = outgoing(append);
   const stored = await untilDefinite(port, {
     partition,
@@ -124,6 +131,7 @@ async function untilDefinite(
     const verdict = judge(answer);
     if (verdict === 'unknown') lost = true;
     const final = verdict === 'fence-moved' || verdict === 'refused';
+    if (!lost && verdict === 'overloaded') throw givenUp(lost, attempt.subject, answer);
     if (!lost && final) throw refusal(verdict, attempt.subject, answer);
     if (lost && (final || !attempt.repeatable)) {
       const seq = await findOwn(port, attempt, after);

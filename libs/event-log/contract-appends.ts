@@ -81,6 +81,14 @@ export function appendsContract(current: () => LogUnderTest): void {
       expect(contents(await timelineOf(log, at))).toEqual(['once']);
     });
 
+    test('a message id that cannot stand in a header is a mistake of the caller', async () => {
+      const { log } = current();
+      const at = room();
+      for (const messageId of ['', 'a b', 'a\r\nNats-Rollup: all', 'ü', 'x'.repeat(257)])
+        await expect(log.append(at.says('ann', 'hello'), { messageId })).rejects.toThrow(RangeError);
+      expect(await log.last(at.timeline)).toBeUndefined();
+    });
+
     test('the same id at the same time from two places is stored once', async () => {
       const { log, second } = current();
       const at = room();

@@ -7,7 +7,7 @@ import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import { HEADERS, streamName } from '#contract';
 import { ownInbox, type ConnectionWatch } from './connection.js';
 import { LOG_LIMITS } from './limits.js';
-import { storedFields, type StoredFields } from './stored-message.js';
+import { headerBlock, headerField, statusCode, storedMessage, type StoredMessage } from './stored-message.js';
 
 export interface DirectGet {
   readonly seq?: number;
@@ -19,12 +19,8 @@ export interface DirectGet {
   readonly start_time?: string;
 }
 
-export interface DirectEntry extends StoredFields {
-  readonly payload: string;
-}
-
 export interface DirectAnswer {
-  readonly entries: readonly DirectEntry[];
+  readonly entries: readonly StoredMessage[];
   /** Everything that the answering server had for this request has arrived; otherwise the answer was cut short. */
   readonly whole: boolean;
   /** More subjects match than the broker answers in one piece. */
@@ -36,7 +32,7 @@ export interface DirectAnswer {
 }
 
 interface Collecting {
-  readonly entries: DirectEntry[];
+  readonly entries: StoredMessage[];
   broken: boolean;
   /** When it counts as cut short unless something more has arrived. */
   deadline: number;
@@ -66,7 +62,7 @@ export class DirectGets {
 
   /** Never rejects: what cannot be had arrives as an answer that is not whole. */
   ask(partition: number, request: DirectGet): Promise<DirectAnswer> {
-    const entries: DirectEntry[] = [];
+    const entries: StoredMessage[] = [];
     if (!this.connection.up) return Promise.resolve({ entries, whole: false, tooMany: false, pending: 0, upTo: 0 });
     const token = (this.#asked++).toString(36);
     return new Promise<DirectAnswer>((resolve) => {
@@ -95,15 +91,15 @@ export class DirectGets {
     if (error) return this.#cutAll();
     const collecting = this.#collecting.get(message.subject.slice(this.#inbox.length));
     if (!collecting) return;
-    const fields = storedFields(message);
-    if (!fields) return end(collecting, message);
+    const stored = storedMessage(message);
+    if (!stored) return end(collecting, headerBlock(message));
     const before = collecting.entries[collecting.entries.length - 1]?.seq ?? 0;
-    if (collecting.broken || fields.lastSequence !== before) {
+    if (collecting.broken || stored.lastSequence !== before) {
       collecting.broken = true;
       return;
     }
     collecting.deadline = performance.now() + LOG_LIMITS.directIdleMs;
-    collecting.entries.push({ ...fields, payload: message.string() });
+    collecting.entries.push(stored);
   }
 
   #sweepOld(): void {
@@ -121,12 +117,12 @@ export class DirectGets {
 }
 
 /** A status ends the answer: 204 after the last entry, 404 when there is none, 413 for too many, 503 when nobody serves the stream. */
-function end(collecting: Collecting, message: Msg): void {
-  const { code = 0 } = message.headers ?? {};
+function end(collecting: Collecting, block: string): void {
+  const code = statusCode(block);
   if (code === 404) return collecting.finish({ whole: collecting.entries.length === 0 && !collecting.broken });
   if (code === 413) return collecting.finish({ whole: false, tooMany: true });
   if (code !== 204) return collecting.finish({ whole: false });
-  const number = (name: string): number => Number(message.headers?.get(name) || 0);
+  const number = (name: string): number => Number(headerField(block, name) ?? 0);
   const last = collecting.entries[collecting.entries.length - 1]?.seq ?? 0;
   const whole = !collecting.broken && number(HEADERS.lastSequence) === last;
   collecting.finish({ whole, pending: number(HEADERS.pending), upTo: number(HEADERS.upToSequence) });

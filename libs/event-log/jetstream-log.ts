@@ -26,7 +26,7 @@ import type {
 } from './log.js';
 import { pause, random } from './pause.js';
 import { Publisher } from './publisher.js';
-import { storedFields, toEntry } from './stored-message.js';
+import { storedMessage, toEntry } from './stored-message.js';
 import { parseNotice, TailsCollector } from './tails.js';
 import { WakeUps } from './wake-ups.js';
 
@@ -124,8 +124,8 @@ export class JetStreamLog implements EventLog {
   async live(liveSubject: string, onEntry: (entry: StoredEntry) => void): Promise<Subscription> {
     const subscription = this.#nc.subscribe(liveSubject, {
       callback: (error, message) => {
-        const fields = error ? undefined : storedFields(message);
-        if (fields) onEntry(toEntry({ ...fields, payload: message.string() }, fields.lastSequence));
+        const stored = error ? undefined : storedMessage(message);
+        if (stored) onEntry(toEntry(stored, stored.lastSequence));
       },
     });
     await this.#nc.flush();

@@ -1,12 +1,12 @@
 /** The last entries of many subjects at once (`multi_last`), for start-up and rare loads: it holds the stream's lock. */
-import type { DirectAnswer, DirectEntry, DirectGets } from './direct-gets.js';
+import type { DirectAnswer, DirectGets } from './direct-gets.js';
 import type { LeaderReads } from './leader-reads.js';
 import { LOG_LIMITS } from './limits.js';
 import { isLiteral, matches } from './log-subject.js';
 import type { LogReads } from './log-reads.js';
 import type { StoredEntry } from './log.js';
 import { Patience } from './patience.js';
-import { toEntry } from './stored-message.js';
+import { toEntry, type StoredMessage } from './stored-message.js';
 
 export class LastValues {
   constructor(
@@ -16,13 +16,17 @@ export class LastValues {
   ) {}
 
   async lastOf(partition: number, subjects: readonly string[], upTo?: number): Promise<StoredEntry[]> {
-    const bySubject = new Map<string, DirectEntry>();
+    const bySubject = new Map<string, StoredMessage>();
     for (const chunk of chunks(subjects))
       for (const entry of await this.#lastOfChunk(partition, chunk, upTo)) bySubject.set(entry.subject, entry);
     return [...bySubject.values()].sort((a, b) => a.seq - b.seq).map((entry) => toEntry(entry, undefined));
   }
 
-  async #lastOfChunk(partition: number, subjects: readonly string[], upTo: number | undefined): Promise<DirectEntry[]> {
+  async #lastOfChunk(
+    partition: number,
+    subjects: readonly string[],
+    upTo: number | undefined,
+  ): Promise<StoredMessage[]> {
     // In a cluster the entry that the leader has last is asked for as well: the answer then always says how far the answering
     // replica is, which "no results" would not.
     const newest = this.reads.clustered ? await this.leader.last(partition, '>') : undefined;
@@ -41,8 +45,8 @@ export class LastValues {
   }
 
   /** What stood last on these subjects at `upTo`. */
-  async #asOf(partition: number, entries: DirectAnswer['entries'], upTo: number | undefined): Promise<DirectEntry[]> {
-    const then: DirectEntry[] = [];
+  async #asOf(partition: number, entries: DirectAnswer['entries'], upTo: number | undefined): Promise<StoredMessage[]> {
+    const then: StoredMessage[] = [];
     for (const entry of entries) {
       const older =
         upTo === undefined || entry.seq <= upTo ? entry : await this.reads.lastUpTo(partition, entry.subject, upTo);
@@ -52,9 +56,9 @@ export class LastValues {
   }
 
   /** More subjects than the broker answers in one piece: everything on them is read, oldest first. */
-  async #scan(partition: number, subjects: readonly string[], upTo: number | undefined): Promise<DirectEntry[]> {
+  async #scan(partition: number, subjects: readonly string[], upTo: number | undefined): Promise<StoredMessage[]> {
     const end = upTo ?? (await this.leader.lastSequence(partition));
-    const last = new Map<string, DirectEntry>();
+    const last = new Map<string, StoredMessage>();
     for (const subject of subjects)
       for (let after = 0, complete = false; !complete;) {
         const read = await this.reads.range(partition, subject, { after }, { upTo: end, max: LOG_LIMITS.readBatchMax });

@@ -7,19 +7,19 @@
  */
 import type { StoredMark } from './appending.js';
 import type { ConnectionWatch } from './connection.js';
-import type { DirectAnswer, DirectEntry, DirectGet, DirectGets } from './direct-gets.js';
+import type { DirectAnswer, DirectGet, DirectGets } from './direct-gets.js';
 import type { LeaderReads } from './leader-reads.js';
 import { LOG_LIMITS } from './limits.js';
 import { isLiteral } from './log-subject.js';
 import { LogUnavailableError, type StoredEntry, type SubjectRange, type SubjectRead } from './log.js';
 import { Patience } from './patience.js';
-import { toEntry } from './stored-message.js';
+import { headerField, toEntry, type StoredMessage } from './stored-message.js';
 
 /** Where a search begins: after a sequence, or at a time of the broker's clock. */
 export type From = { readonly after: number } | { readonly sinceMs: number };
 
 interface RangeRead {
-  readonly entries: DirectEntry[];
+  readonly entries: StoredMessage[];
   readonly complete: boolean;
 }
 
@@ -50,10 +50,10 @@ export class LogReads {
   /** The last entry on the subject with this mark; all of the subject from there up to now is looked through. */
   async findMarked(partition: number, subject: string, from: From, mark: StoredMark): Promise<StoredEntry | undefined> {
     const upTo = await this.leader.lastSequence(partition);
-    let found: DirectEntry | undefined;
+    let found: StoredMessage | undefined;
     for (let place = from; ;) {
       const { entries, complete } = await this.range(partition, subject, place, { upTo, max: LOG_LIMITS.readBatchMax });
-      found = entries.findLast((entry) => mark.fits(entry.headers.get(mark.header) ?? '')) ?? found;
+      found = entries.findLast((entry) => mark.fits(headerField(entry.headerText, mark.header) ?? '')) ?? found;
       const last = entries[entries.length - 1];
       if (complete || !last) return found && toEntry(found, undefined);
       place = { after: last.seq };
@@ -67,7 +67,7 @@ export class LogReads {
   }
 
   /** The last entry of a literal subject that is not after `upTo`. */
-  async lastUpTo(partition: number, subject: string, upTo: number): Promise<DirectEntry | undefined> {
+  async lastUpTo(partition: number, subject: string, upTo: number): Promise<StoredMessage | undefined> {
     if (upTo < 1) return undefined;
     const patience = new Patience(partition);
     for (;;) {
@@ -95,7 +95,7 @@ export class LogReads {
     from: From,
     { upTo, max, maxBytes = Infinity }: Omit<SubjectRange, 'after'>,
   ): Promise<RangeRead> {
-    const read: DirectEntry[] = [];
+    const read: StoredMessage[] = [];
     let place = from;
     let bytes = 0;
     const patience = new Patience(partition);
@@ -149,8 +149,8 @@ export class LogReads {
   async #beforeDoubtfulHole(
     partition: number,
     after: number,
-    entries: readonly DirectEntry[],
-  ): Promise<readonly DirectEntry[]> {
+    entries: readonly StoredMessage[],
+  ): Promise<readonly StoredMessage[]> {
     const before = (i: number): number => entries[i - 1]?.seq ?? after;
     const holes = [...entries.keys()].filter((i) => entries[i]?.seq !== before(i) + 1);
     const real = await Promise.all(holes.map((i) => this.#isHole(partition, before(i), entries[i]?.seq ?? 0)));

@@ -8,13 +8,12 @@
  * States of a message: sent -> answered | silent. It is silent after `ackMs`, or at once when the connection breaks,
  * because its answer cannot arrive any more. What could not be sent at all is `nobody`: nothing is stored.
  */
-import { headers, type Msg, type MsgHdrs, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { MsgHdrsImpl, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { HEADERS } from '#contract';
 import type { Answer } from './append-answer.js';
 import type { OutgoingEntry } from './appending.js';
 import { ownInbox, type ConnectionWatch } from './connection.js';
 import { LOG_LIMITS } from './limits.js';
-import { AppendRefusedError, LogUnavailableError } from './log.js';
 import { Turns } from './turns.js';
 
 interface Waiting {
@@ -26,16 +25,14 @@ const SILENT: Answer = { kind: 'silent' };
 const NOBODY: Answer = { kind: 'nobody' };
 const SWEEP_MS = 100;
 
+type Field = readonly [name: string, value: string];
+
 export class Publisher {
   readonly #nc: NatsConnection;
   readonly #inbox: string;
   readonly #subscription: Subscription;
   readonly #waiting = new Map<string, Waiting>();
-  readonly #batches = new Turns(
-    LOG_LIMITS.batchesInFlightMax,
-    LOG_LIMITS.batchesWaitingMax,
-    () => new LogUnavailableError(`${LOG_LIMITS.batchesWaitingMax} batches are waiting for their turn`),
-  );
+  readonly #batches = new Turns(LOG_LIMITS.batchesInFlightMax, LOG_LIMITS.batchesWaitingMax);
   #sweep: NodeJS.Timeout | undefined;
   #sent = 0;
 
@@ -48,19 +45,19 @@ export class Publisher {
     connection.onDown(() => this.#silenceAll());
   }
 
-  /** @throws LogUnavailableError over the limit of messages in flight; AppendRefusedError for what no broker takes. */
+  /** Never rejects: whatever happens is an answer. */
   publish(entry: OutgoingEntry, messageId: string): Promise<Answer> {
-    const fields = fenced(entry);
-    fields.append(HEADERS.messageId, messageId);
-    return this.#send((reply) => this.#nc.publish(entry.subject, entry.payload, { headers: fields, reply }));
+    return this.#send((reply) => this.#put(entry, [[HEADERS.messageId, messageId]], reply));
   }
 
   /**
-   * An atomic batch, when its turn comes. All its messages share one reply subject: those that the broker took are answered with nothing, the
-   * first real answer is the batch's. A part that is refused says why; the commit after it would only say "incomplete".
+   * An atomic batch, when its turn comes. All its messages share one reply subject: those that the broker took are answered
+   * with nothing, the first real answer is the batch's. A part that is refused says why; the commit after it would only say
+   * "incomplete".
    */
   publishBatch(entries: readonly OutgoingEntry[], batchId: string): Promise<Answer> {
-    return this.#batches.take(() => this.#sendBatch(entries, batchId));
+    const sent = this.#batches.take(() => this.#sendBatch(entries, batchId));
+    return sent ?? Promise.resolve(overloaded(`${LOG_LIMITS.batchesWaitingMax} batches wait for their turn`));
   }
 
   stop(): void {
@@ -71,21 +68,29 @@ export class Publisher {
   #sendBatch(entries: readonly OutgoingEntry[], batchId: string): Promise<Answer> {
     return this.#send((reply) => {
       for (const [i, entry] of entries.entries()) {
-        const fields = fenced(entry);
-        fields.append(HEADERS.batchId, batchId);
-        fields.append(HEADERS.batchSequence, String(i + 1));
-        if (i === entries.length - 1) fields.append(HEADERS.batchCommit, '1');
-        this.#nc.publish(entry.subject, entry.payload, { headers: fields, reply });
+        const commit: Field[] = i === entries.length - 1 ? [[HEADERS.batchCommit, '1']] : [];
+        this.#put(entry, [[HEADERS.batchId, batchId], [HEADERS.batchSequence, String(i + 1)], ...commit], reply);
       }
     });
+  }
+
+  #put({ subject, payload, fence }: OutgoingEntry, fields: readonly Field[], reply: string): void {
+    const record: Record<string, string[]> = {};
+    for (const [name, value] of fields) record[name] = [value];
+    if (fence) {
+      record[HEADERS.expectedLastSubjectSequence] = [String(fence.seq)];
+      record[HEADERS.expectedLastSubjectSequenceSubject] = [fence.subject];
+    }
+    // Straight from a record: the library's `append` checks and searches on every call, at twice the cost of all the rest.
+    this.#nc.publish(subject, payload, { headers: MsgHdrsImpl.fromRecord(record), reply });
   }
 
   #send(publish: (reply: string) => void): Promise<Answer> {
     if (!this.connection.up) return Promise.resolve(NOBODY);
     if (this.#waiting.size >= LOG_LIMITS.inFlightMax)
-      return Promise.reject(new LogUnavailableError(`${this.#waiting.size} appends are waiting for the broker`));
+      return Promise.resolve(overloaded(`${this.#waiting.size} appends wait for the broker`));
     const token = (this.#sent++).toString(36);
-    return new Promise<Answer>((answer, reject) => {
+    return new Promise<Answer>((answer) => {
       this.#waiting.set(token, { deadline: performance.now() + LOG_LIMITS.ackMs, answer });
       this.#sweep ??= setInterval(() => this.#sweepOld(), SWEEP_MS);
       try {
@@ -93,8 +98,7 @@ export class Publisher {
       } catch (cause) {
         this.#waiting.delete(token);
         // The library throws for a closed connection, where nothing was sent, and for a payload over the server's limit.
-        if (this.connection.up) reject(new AppendRefusedError(String(cause), { cause }));
-        else answer(NOBODY);
+        answer(this.connection.up ? refused(400, String(cause)) : NOBODY);
       }
     });
   }
@@ -128,14 +132,9 @@ export class Publisher {
   }
 }
 
-function fenced({ fence }: OutgoingEntry): MsgHdrs {
-  const fields = headers();
-  if (fence) {
-    fields.append(HEADERS.expectedLastSubjectSequence, String(fence.seq));
-    fields.append(HEADERS.expectedLastSubjectSequenceSubject, fence.subject);
-  }
-  return fields;
-}
+const overloaded = (description: string): Answer => ({ kind: 'overloaded', description });
+
+const refused = (status: number, description: string): Answer => ({ kind: 'refused', status, code: 0, description });
 
 interface Acknowledgement {
   readonly seq?: number;
@@ -150,12 +149,12 @@ function parseAnswer(message: Msg): Answer | undefined {
   try {
     ack = message.json<Acknowledgement>();
   } catch {
-    return { kind: 'refused', status: 500, code: 0, description: `not an acknowledgement: ${message.string()}` };
+    return refused(500, `not an acknowledgement: ${message.string()}`);
   }
   if (ack.error) {
     const { code, err_code, description } = ack.error;
     return { kind: 'refused', status: code, code: err_code, description };
   }
-  if (!ack.seq) return { kind: 'refused', status: 500, code: 0, description: `no sequence: ${message.string()}` };
+  if (!ack.seq) return refused(500, `no sequence: ${message.string()}`);
   return { kind: 'stored', seq: ack.seq, duplicate: ack.duplicate === true };
 }

@@ -1,4 +1,4 @@
-/** Lets so many in at a time, the others in the order in which they came, and refuses more than can reasonably wait. */
+/** Lets so many in at a time, the others in the order in which they came, and nobody more than can reasonably wait. */
 export class Turns {
   readonly #queue: (() => void)[] = [];
   #inside = 0;
@@ -6,14 +6,17 @@ export class Turns {
   constructor(
     private readonly insideMax: number,
     private readonly waitingMax: number,
-    private readonly full: () => Error,
   ) {}
 
-  async take<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#inside >= this.insideMax) {
-      if (this.#queue.length >= this.waitingMax) throw this.full();
-      await new Promise<void>((resolve) => this.#queue.push(resolve));
-    } else this.#inside++;
+  /** Undefined when too many are waiting. */
+  take<T>(task: () => Promise<T>): Promise<T> | undefined {
+    if (this.#inside >= this.insideMax && this.#queue.length >= this.waitingMax) return undefined;
+    return this.#inTurn(task);
+  }
+
+  async #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#inside >= this.insideMax) await new Promise<void>((resolve) => this.#queue.push(resolve));
+    else this.#inside++;
     try {
       return await task();
     } finally {

@@ -6,10 +6,10 @@
  * A wake-up is a hint. Entries whose copy was lost are found when `followIdleMs` have passed.
  */
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
-import { LIVE, partitionOf } from '#contract';
+import { HEADERS, LIVE, partitionOf } from '#contract';
 import { LOG_LIMITS, retryPauseMs } from './limits.js';
 import { pause } from './pause.js';
-import { storedFields } from './stored-message.js';
+import { headerBlock, headerField } from './stored-message.js';
 
 interface Partition {
   /** The last copy seen, unread. */
@@ -49,7 +49,7 @@ export class WakeUps {
   async more(partition: number, after: number, emptySteps: number, signal: AbortSignal): Promise<void> {
     const cell = this.#partitions[partition];
     if (!cell || signal.aborted) return;
-    const isNews = (message: Msg): boolean => (storedFields(message)?.seq ?? 0) > after;
+    const isNews = (message: Msg): boolean => Number(headerField(headerBlock(message), HEADERS.sequence)) > after;
     if (cell.newest && isNews(cell.newest))
       return emptySteps === 0
         ? undefined
