@@ -95,7 +95,8 @@ async function copyFolder(
   renameSync(draft, to);
 }
 
-async function templateFolder(binaries: PostgresBinaries, account: Account | undefined): Promise<string> {
+/** Where the template is; makes it the first time. */
+export async function templateFolder(binaries: PostgresBinaries, account: Account | undefined): Promise<string> {
   const user = account?.uid ?? process.getuid?.() ?? 0;
   const template = join(reachableCache(account), `postgres-template-${binaries.version}-${user}`);
   if (existsSync(template)) return template;

@@ -8,7 +8,7 @@ import { claimFolder, type OwnerLock } from './owner-lock.js';
 import { freePort } from './ports.js';
 import { postgresAccount, type Account } from './postgres-account.js';
 import { postgresBinaries } from './postgres-binary.js';
-import { prepareData, SUPERUSER, type PostgresData } from './postgres-data.js';
+import { prepareData, SUPERUSER, templateFolder, type PostgresData } from './postgres-data.js';
 import { childrenOf, processesIn, signal } from './process-table.js';
 import { waitUntil } from './wait-until.js';
 
@@ -75,6 +75,12 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     lock.release();
     throw error;
   }
+}
+
+/** Does now what the first start on a machine takes its time for, so that specs that start side by side need not. */
+export async function preparePostgres(): Promise<void> {
+  const account = postgresAccount();
+  await templateFolder(postgresBinaries(account), account);
 }
 
 class PostgresProcess extends HeldProcess implements Postgres {

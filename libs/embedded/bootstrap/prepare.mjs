@@ -16,8 +16,18 @@ async function fetchNatsServer() {
   const { natsServerBinary, natsServerIsCached } = await fromDist('libs/embedded/nats-binary.js');
   if (natsServerIsCached()) return;
   progress('fetching nats-server (3/4)');
+  await expectedly(natsServerBinary());
+}
+
+/** What the first start of PostgreSQL on a machine would do; specs that start side by side would each wait for it. */
+export async function preparePostgres() {
+  await expectedly((await fromDist('libs/embedded/postgres.js')).preparePostgres());
+}
+
+/** What the embedded servers refuse, they refuse in a sentence. */
+async function expectedly(work) {
   try {
-    await natsServerBinary();
+    return await work;
   } catch (error) {
     throw expected(error.message);
   }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { countsIn } from './counts.mjs';
 import { progress, root } from './paths.mjs';
-import { prepare } from './prepare.mjs';
+import { prepare, preparePostgres } from './prepare.mjs';
 
 const WHOLE_PLATFORM = '\\.(e2e|kill)\\.spec\\.ts$';
 const NEVER = ['/node_modules/', '/dist/'];
@@ -18,6 +18,7 @@ export async function run(args) {
   const total = { passed: 0, failed: 0 };
   try {
     await prepare();
+    await preparePostgres();
     progress('testing (4/4)');
     for (const each of runsFor(args)) {
       add(total, await jest(each));
