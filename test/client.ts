@@ -7,10 +7,10 @@
  * connection leads to `down` and, but for a close code of 4500-4999, to the next attempt.
  */
 import { randomBytes, randomInt } from 'node:crypto';
-import { mayReconnect, newKey, type ServerFrame, type ServerFrameOf } from '#contract';
+import { mayReconnect, newKey, parseCursor, type ServerFrame, type ServerFrameOf } from '#contract';
 import { waitUntil } from '#embedded';
-import type { ClientHistory, ClientStep, Fetched, SendOutcome, SendRecord } from '#testing';
-import { Http, listAt, textAt, type Answer } from './http.js';
+import type { ClientHistory, ClientStep, SendOutcome, SendRecord } from '#testing';
+import { ClientHttp, Unavailable } from './client-http.js';
 import { Socket, type Frame } from './socket.js';
 
 export interface ClientOptions {
@@ -43,7 +43,6 @@ const PING_MS = 1_000;
 const SILENCE_MAX_MS = 20_000;
 /** A request without any answer on a living connection is repeated after this, and told as a fault. */
 const ANSWER_MAX_MS = 20_000;
-const PAGE = 100;
 
 export class TestClient {
   readonly #steps: ClientStep[] = [];
@@ -51,7 +50,7 @@ export class TestClient {
   readonly #pending = new Map<string, Pending>();
   /** By room: the last timeline entry that it has. */
   readonly #last = new Map<string, number>();
-  readonly #http: Http;
+  readonly #http: ClientHttp;
   readonly faults: string[] = [];
   /** By room: the newest message that it was shown. */
   readonly newest = new Map<string, string>();
@@ -61,11 +60,11 @@ export class TestClient {
   #cursor: string | undefined;
   #state: 'down' | 'greeting' | 'replaying' | 'up' = 'down';
   #stopped = false;
+  #asleep = false;
   #attempts = randomInt(1_000);
   #requests = 0;
   #heardAt = 0;
   #refetching = 0;
-  #posting = 0;
   #timers: NodeJS.Timeout[] = [];
   /** How often a resume succeeded, and how often the rooms had to be read again. */
   resumes = 0;
@@ -73,7 +72,7 @@ export class TestClient {
   cuts = 0;
 
   constructor(readonly options: ClientOptions) {
-    this.#http = new Http(options.http, options.token);
+    this.#http = new ClientHttp(options.http, options.token, (fault) => this.#fault(fault));
   }
 
   get cursor(): string | undefined {
@@ -84,8 +83,14 @@ export class TestClient {
     return this.#state === 'up' && this.#refetching === 0;
   }
 
+  /** It has everything up to these ends of the partitions, and a cursor that says so. */
+  hasReached(ends: readonly number[]): boolean {
+    const seqs = this.#cursor === undefined ? undefined : parseCursor(this.#cursor)?.seqs;
+    return this.isUp && seqs !== undefined && ends.every((end, partition) => (seqs[partition] ?? 0) >= end);
+  }
+
   get unanswered(): number {
-    return this.#pending.size + this.#posting;
+    return this.#pending.size + this.#http.pending;
   }
 
   get acknowledged(): number {
@@ -106,8 +111,20 @@ export class TestClient {
     this.#socket?.cut();
   }
 
+  /** As a closed laptop: the connection is lost, and stays so until `wake`. */
+  sleep(): void {
+    this.#asleep = true;
+    this.cut();
+  }
+
+  wake(): void {
+    this.#asleep = false;
+    this.#connect();
+  }
+
   stop(): void {
     this.#stopped = true;
+    this.#http.stop();
     this.#timers.forEach((timer) => clearInterval(timer));
     this.#socket?.cut();
   }
@@ -126,23 +143,8 @@ export class TestClient {
     const key = newKey(Date.now(), randomBytes(10));
     const record = { room, key, content, outcome: { kind: 'unknown' } as SendOutcome };
     this.#sends.push(record);
-    this.#posting += 1;
-    const answer = await this.#post(`/api/rooms/${room}/messages`, { content }, key);
-    this.#posting -= 1;
-    if (answer) record.outcome = outcomeOfAnswer(answer);
+    record.outcome = await this.#http.send(room, content, key);
     return record.outcome;
-  }
-
-  /** Repeats until there is an answer that is not temporary; undefined when the client was stopped before. */
-  async #post(path: string, body: object, key: string): Promise<Answer | undefined> {
-    if (this.#stopped) return undefined;
-    const answer = await this.#http.post(path, body, { headers: { 'idempotency-key': key } }).catch(unreachable);
-    if (answer && answer.status < 500 && answer.status !== 429) return answer;
-    if (answer?.status === 500) this.#fault(`an internal error: ${answer.text}`);
-    return new Promise((resolve, reject) => {
-      const again = (): void => void this.#post(path, body, key).then(resolve, reject);
-      this.#timers.push(setTimeout(again, randomInt(RECONNECT_MIN_MS, RECONNECT_MAX_MS)));
-    });
   }
 
   async join(room: string): Promise<Reply> {
@@ -194,7 +196,7 @@ export class TestClient {
     this.#state = 'down';
     this.#socket = undefined;
     if (wasGreeted) this.#steps.push({ kind: 'closed', code });
-    if (this.#stopped) return;
+    if (this.#stopped || this.#asleep) return;
     if (!mayReconnect(code)) return this.#fault(`closed for good with ${code}`);
     this.#timers.push(setTimeout(() => this.#connect(), randomInt(RECONNECT_MIN_MS, RECONNECT_MAX_MS)));
   }
@@ -281,7 +283,7 @@ export class TestClient {
   /** Reads the room's newest pages until they meet what it has. A platform that is being broken may take several attempts. */
   #refetch(room: string, after: number): void {
     this.#refetching += 1;
-    this.#readBack(room, after, undefined).then(
+    this.#http.readBack(room, after, this.#cursor ?? '').then(
       (messages) => {
         this.#refetching -= 1;
         this.#steps.push({ kind: 'refetched', room, messages });
@@ -293,22 +295,6 @@ export class TestClient {
         this.#timers.push(setTimeout(() => this.#refetch(room, after), RECONNECT_MAX_MS));
       },
     );
-  }
-
-  async #readBack(room: string, after: number, cursor: string | undefined): Promise<Fetched[] | 'refused'> {
-    const path = `/api/rooms/${room}/messages?limit=${PAGE}${cursor === undefined ? '' : `&cursor=${cursor}`}`;
-    const at = this.#cursor === undefined ? {} : { 'parley-position': this.#cursor };
-    const answer = await this.#http.get(path, { headers: at }).catch((error: unknown) => {
-      throw new Unavailable(String(error));
-    });
-    if (answer.status >= 500) throw new Unavailable(answer.text);
-    if (answer.status === 403 || answer.status === 404) return 'refused';
-    const items = listAt(answer.json, 'items') as unknown as Fetched[];
-    const { next } = answer.json;
-    const reached = items.length === 0 || (items.at(-1)?.seq ?? 0) <= after || typeof next !== 'string';
-    if (reached) return items;
-    const older = await this.#readBack(room, after, next);
-    return older === 'refused' ? older : [...items, ...older];
   }
 
   #transmit(pending: Pending): void {
@@ -360,22 +346,6 @@ export class TestClient {
     this.faults.push(fault);
     this.options.onFault?.(fault);
   }
-}
-
-/** The platform cannot answer now. */
-class Unavailable extends Error {
-  override readonly name = 'Unavailable';
-}
-
-/** fetch rejects with a TypeError (of another realm, in Jest) when no answer came; anything else is our own mistake. */
-function unreachable(error: unknown): undefined {
-  if ((error as Error).name !== 'TypeError') throw error;
-}
-
-function outcomeOfAnswer({ status, json }: Answer): SendOutcome {
-  if (status !== 202) return { kind: 'refused', code: `${status} ${String(json['code'])}` };
-  const position = textAt(json, 'position');
-  return { kind: 'acknowledged', id: textAt(json, 'id'), position, seq: Number(position.split('-')[1]) };
 }
 
 function outcomeOf(reply: Reply): SendOutcome {

@@ -9,6 +9,7 @@ import {
   startProxy,
   startService,
   temporaryFolder,
+  waitUntil,
   type Child,
   type NatsCluster,
   type NatsServer,
@@ -45,7 +46,7 @@ export async function startStandalone(env: Environment = {}): Promise<Standalone
   const folder = await temporaryFolder('standalone');
   const home = join(folder.path, 'home');
   const port = await freePort();
-  const process = await startService({
+  const standalone = await startService({
     name: 'standalone',
     app: 'standalone',
     port,
@@ -62,14 +63,33 @@ export async function startStandalone(env: Environment = {}): Promise<Standalone
     url,
     sockets: [socketUrl(url)],
     http: new Http(url),
-    process,
+    process: standalone,
     home,
     logs: () => logsIn(folder.path) + logsIn(home),
     stop: async () => {
-      await process.stop();
+      await standalone.stop();
       await folder.remove();
     },
   };
+}
+
+/** Where the standalone's embedded broker listens since the last start, which says so. */
+export function embeddedNats({ process: { output } }: Standalone): string {
+  const url = output.map((line) => /nats-server ready at (nats:\/\/\S+)/.exec(line)?.[1]).findLast((found) => found);
+  if (url === undefined) throw new Error(`no nats-server in the output:\n${output.join('\n')}`);
+  return url;
+}
+
+/** Kills one of the standalone's embedded servers, and waits until it has started that again. */
+export async function killEmbedded({ home }: Standalone, server: 'nats' | 'postgres'): Promise<void> {
+  const pid = (): number | undefined => {
+    const owner = join(home, server, 'owner.json');
+    return (JSON.parse(readFileSync(owner, 'utf8')) as { child?: { pid: number } }).child?.pid;
+  };
+  const before = pid();
+  if (before === undefined) throw new Error(`no ${server} is running in ${home}`);
+  process.kill(before, 'SIGKILL');
+  await waitUntil(`${server} is started again`, EMBEDDED_BACK_MS, () => ![before, undefined].includes(pid()));
 }
 
 export interface Split extends Anchored {
@@ -88,6 +108,7 @@ export interface SplitOptions {
   readonly env?: Environment;
 }
 
+const EMBEDDED_BACK_MS = 60_000;
 const REPLICAS = { commands: 2, projection: 2, gateway: 2, api: 2 } as const;
 type ServiceApp = keyof typeof REPLICAS;
 

@@ -3,7 +3,6 @@
  * among it. Afterwards they fall silent, catch up, and hand over what the history checker asks for.
  */
 import { randomInt } from 'node:crypto';
-import { parseCursor } from '#contract';
 import { waitUntil } from '#embedded';
 import type { EventLog } from '#event-log';
 import {
@@ -105,11 +104,9 @@ export class Crowd {
     this.#timers.forEach((timer) => clearInterval(timer));
     await this.#until('every request is answered', () => this.#clients.every(({ unanswered }) => unanswered === 0));
     const ends = await logEnd(log);
-    const reached = ({ isUp, cursor }: TestClient): boolean => {
-      const seqs = cursor === undefined ? undefined : parseCursor(cursor)?.seqs;
-      return isUp && seqs !== undefined && ends.every((end, partition) => (seqs[partition] ?? 0) >= end);
-    };
-    await this.#until(`every client has the log up to ${ends.join('.')}`, () => this.#clients.every(reached));
+    await this.#until(`every client has the log up to ${ends.join('.')}`, () =>
+      this.#clients.every((client) => client.hasReached(ends)),
+    );
     const http = new Http(this.stage.url, tokenFor(KEEPER));
     for (const [partition, end] of ends.entries())
       await this.#until(`the views have ${partition}-${end}`, async () => {
