@@ -69,7 +69,6 @@ const TABLES = [
     mentions jsonb,
     reply_to text,
     primary key (room_id, seq))`,
-  `create index messages_room_id_ordinal_idx on messages (room_id, ordinal)`,
   `create table message_keys (
     id text primary key,
     partition int not null,

@@ -1,8 +1,7 @@
 /** The messages of all rooms. A message's id is its sequence and partition, so none is stored. */
-import { Column, Entity, Index, PrimaryColumn } from 'typeorm';
+import { Column, Entity, PrimaryColumn } from 'typeorm';
 
 @Entity({ name: 'messages' })
-@Index('messages_room_id_ordinal_idx', ['roomId', 'ordinal'])
 export class StoredMessage {
   @PrimaryColumn({ name: 'room_id', type: 'text' })
   roomId!: string;

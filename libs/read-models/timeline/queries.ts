@@ -87,20 +87,41 @@ function seqOf(id: string | undefined): number | undefined {
   return position.seq;
 }
 
+/**
+ * The sequence of a room's message by its ordinal. Both rise together, so halving the sequences finds it in some 20 looks at
+ * the one index that there is; a second index, on ordinals, would make every message dearer for the sake of these pages.
+ */
+const SEQ_OF_ORDINAL = `with recursive tail as (
+    select last_seq, last_ordinal from room_tails where room_id = $1),
+  wanted as (select case when $4 then $2::bigint + 1 else last_ordinal - $2::bigint end as ordinal from tail),
+  halving (below, upto) as (
+    select 0::bigint, last_seq from tail
+    union all
+    select case when found.ordinal < wanted.ordinal then middle.seq else below end,
+      case when found.ordinal < wanted.ordinal then upto else middle.seq end
+    from halving cross join wanted
+    cross join lateral (select (below + upto) / 2 as seq) middle
+    cross join lateral (select coalesce((select ordinal from messages where room_id = $1 and messages.seq <= middle.seq
+      order by messages.seq desc limit 1), 0) as ordinal) found
+    where upto - below > 1),
+  place as (select upto as seq from halving, wanted, tail
+    where upto - below <= 1 and wanted.ordinal between 1 and last_ordinal)`;
+
 const OFFSET_PAGES = {
-  asc: `select ${COLUMNS} from messages where room_id = $1 and ordinal > $2::bigint order by ordinal limit $3`,
-  desc: `select ${COLUMNS} from messages
-    where room_id = $1 and ordinal <= (select last_ordinal from room_tails where room_id = $1) - $2::bigint
-    order by ordinal desc limit $3`,
+  asc: `${SEQ_OF_ORDINAL} select ${COLUMNS} from messages
+    where room_id = $1 and seq >= (select seq from place) order by seq limit $3`,
+  desc: `${SEQ_OF_ORDINAL} select ${COLUMNS} from messages
+    where room_id = $1 and seq <= (select seq from place) order by seq desc limit $3`,
 };
 
-/** A page that begins `offset` messages from the oldest (`asc`) or the newest; ordinals have no gaps, so none is counted. */
+/** A page that begins `offset` messages from the oldest (`asc`) or the newest: at any depth at the same cost. */
 export async function pageMessagesByOffset(
   db: Db,
   roomId: string,
   { offset, limit, order }: { offset: number; limit: number; order: 'desc' | 'asc' },
 ): Promise<MessageView[]> {
-  const rows = await db.query<MessageRow>(`messages-offset-${order}`, OFFSET_PAGES[order], [roomId, offset, limit]);
+  const params = [roomId, offset, limit, order === 'asc'];
+  const rows = await db.query<MessageRow>(`messages-offset-${order}`, OFFSET_PAGES[order], params);
   return rows.map(messageView);
 }
 

@@ -85,6 +85,7 @@ describe('timeline', () => {
     expect(await page(6, 'asc')).toEqual([]);
     expect(await page(1, 'desc')).toEqual(['text 5', 'text 4']);
     expect(await page(6, 'desc')).toEqual([]);
+    expect(await pageMessagesByOffset(database, 'nowhere', { offset: 0, limit: 2, order: 'asc' })).toEqual([]);
     expect(await countMessages(database, 'r')).toBe(6);
     expect(await countMessages(database, 'nowhere')).toBe(0);
   });
