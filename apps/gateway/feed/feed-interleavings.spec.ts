@@ -10,7 +10,7 @@ import { MemoryLog } from '#event-log/memory';
 import { checkHistory, type ClientHistory, type ClientStep, describeViolations } from '#testing';
 import { LINES, TestFeed, type TestReader, TestSink, Writing } from './test-feed.js';
 
-const HISTORIES = 600;
+const HISTORIES = 1500;
 const STEPS = 120;
 const USERS = ['ann', 'bob', 'cid', 'dan'];
 const ROOMS = ['r1', 'r2', 'r3'];

@@ -15,7 +15,7 @@ import type { LocalUser, News } from './local-user.js';
 import type { Reader } from './reader.js';
 import { bytesOf, joinBytes, type RoomEvent } from './room-event.js';
 import type { Room } from './room.js';
-import { announcedToSelf, endedStays, visibleTo } from './visible.js';
+import { announcedToSelf, hasLeft, openStay, visibleTo } from './visible.js';
 
 /** A new channel's batch: config, roster, members. Whoever makes a room sees its making, which stands before their joining. */
 const CREATION_ENTRIES_MAX = 67;
@@ -86,25 +86,36 @@ export class Following {
     return this.feed.mark(this.feed.subjects.partitionOfRoom(roomId));
   }
 
-  /** @returns up to where the room has been shown: for ever, where the reader is attached */
+  /**
+   * Shows the stays after a sequence. What live delivery brought may lack the last moments of a stay that has ended, so
+   * those come from the log; the one that goes on comes from log and tail, and ends with the reader attached.
+   * @returns up to where the room has been shown: for ever, where the reader is attached
+   */
   private async bring(reader: Reader, roomId: string, after: number): Promise<number> {
     const { feed } = this;
     const { user } = reader;
+    const known = user.memberships.get(roomId);
+    if (known === undefined) return after;
+    const changes = await feed.reads.membershipsOf(roomId, user.id, after, known.seq);
+    const open = openStay(changes, false);
+    const endedUpTo = open === undefined ? known.seq : open.seq - 1;
+    if (endedUpTo > after) await this.showEnded(reader, roomId, after, endedUpTo);
+    if (open === undefined) return endedUpTo;
     const room = await feed.activate(roomId);
-    const isThere = await feed.reads.upToNow(room, after, (events) => {
-      if (reader.isClosed || room.isAttached(reader)) return true;
-      const { visible, member } = visibleTo(user.id, events, false);
-      if (!member || !user.isMember(roomId)) return false;
-      this.write(reader, visible);
+    return feed.reads.upToNow(room, endedUpTo, (events) => {
+      if (reader.isClosed || room.isAttached(reader)) return Number.POSITIVE_INFINITY;
+      if (!user.isMember(roomId) || hasLeft(events, user.id, known.seq)) return endedUpTo;
+      const joined = events.some(({ seq }) => seq === open.seq) ? events : [open, ...events];
+      this.write(reader, visibleTo(user.id, joined, true));
       feed.attach(room, reader);
-      return true;
+      return Number.POSITIVE_INFINITY;
     });
-    if (isThere) return Number.POSITIVE_INFINITY;
-    const upTo = await feed.end(room.partition);
-    const { members, participants } = room;
-    const stays = visibleTo(user.id, await feed.reads.between({ roomId, after, upTo, members, participants }), false);
-    this.write(reader, endedStays(stays));
-    return stays.since === undefined ? upTo : stays.since - 1;
+  }
+
+  private async showEnded(reader: Reader, roomId: string, after: number, upTo: number): Promise<void> {
+    const { members = 0, participants } = this.feed.activeRoom(roomId) ?? {};
+    const events = await this.feed.reads.between({ roomId, after, upTo, members, participants });
+    this.write(reader, visibleTo(reader.user.id, events, false));
   }
 
   /** The user may have come again meanwhile, or come and gone. */

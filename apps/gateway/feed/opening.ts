@@ -11,15 +11,15 @@
  * there is no partial replay. A reader without a cursor has nothing to recover: it is told `recovered: true`, and gets what
  * happened since the snapshot that its `welcome` describes.
  */
-import { formatCursor, LIMITS, parseCursor, parseLogSubject, type Cursor, type WelcomeRoom } from '#contract';
+import { formatCursor, LIMITS, parseCursor, type Cursor, type WelcomeRoom } from '#contract';
 import type { StoredEntry } from '#event-log';
 import type { Feed } from './feed.js';
 import type { Reader } from './reader.js';
 import type { Place } from './places.js';
-import type { RoomEvent } from './room-event.js';
-import type { Budget } from './room-reads.js';
+import { memberOf, type RoomEvent } from './room-event.js';
+import { type Budget, membershipEvent } from './room-reads.js';
 import type { UserRoom, UserRooms } from './views.js';
-import { endedStays, visibleTo, wasMemberAt } from './visible.js';
+import { hasLeft, openStay, visibleTo, wasMemberAt } from './visible.js';
 
 /** Events that tell, seen alone, that the user was no member before. */
 const ENTRANCES: ReadonlySet<string> = new Set(['MemberJoined', 'MemberInvited']);
@@ -46,16 +46,6 @@ interface RoomReplay {
   readonly timelineSeq: number;
   readonly ordinal: number;
   readonly chunks: readonly Buffer[];
-}
-
-/** One change of the user's own membership. */
-interface Change {
-  readonly roomId: string;
-  readonly entry: StoredEntry;
-  /** Since then. */
-  readonly member: boolean;
-  /** The user was no member before. */
-  readonly entrance: boolean;
 }
 
 interface Start {
@@ -86,7 +76,7 @@ export async function openReader(feed: Feed, reader: Reader, userId: string, fro
 class Opening {
   private snapshot!: UserRooms;
   private ends!: readonly number[];
-  private changes: ReadonlyMap<string, readonly Change[]> = new Map();
+  private changes: ReadonlyMap<string, readonly RoomEvent[]> = new Map();
 
   constructor(
     private readonly feed: Feed,
@@ -152,10 +142,12 @@ class Opening {
   }
 
   private async collect(seqs: readonly number[]): Promise<RoomReplay[]> {
-    this.changes = await this.changesSince(seqs);
+    const changed = await this.changesSince(seqs);
+    this.changes = byRoom(changed.flatMap(membershipEvent));
     const known = new Map(this.snapshot.rooms.map((room) => [room.roomId, room]));
     for (const { roomId, memberSeq } of this.snapshot.rooms) this.feed.learn(this.reader.user, roomId, memberSeq);
-    for (const changes of this.changes.values()) for (const { entry } of changes) this.feed.offerChange(entry);
+
+    for (const entry of changed) this.feed.offerChange(entry);
     const ids = [...new Set([...known.keys(), ...this.changes.keys()])];
     const budget = replayBudget();
     return this.eachRoom(ids.filter(this.reader.sink.encoding.readsRoom), (roomId) => {
@@ -189,8 +181,8 @@ class Opening {
     return replays;
   }
 
-  /** The user's memberships that changed since the cursor, or since the snapshot where that is older, by room. */
-  private async changesSince(seqs: readonly number[]): Promise<Map<string, Change[]>> {
+  /** The user's memberships that changed since the cursor, or since the snapshot where that is older. */
+  private async changesSince(seqs: readonly number[]): Promise<StoredEntry[]> {
     const { log, subjects } = this.feed;
     const reads = await Promise.all(
       this.ends.map(async (upTo, partition) => {
@@ -202,57 +194,81 @@ class Opening {
         return read.entries;
       }),
     );
-    const changes = new Map<string, Change[]>();
-    for (const change of reads.flat().flatMap(changeOf))
-      changes.set(change.roomId, [...(changes.get(change.roomId) ?? []), change]);
-    return changes;
+    return reads.flat();
   }
 
+  /**
+   * A room's past since the cursor. What live delivery brought may lack the last moments of a stay that has ended, so ended
+   * stays come from the log; the one that goes on comes from log and tail, and ends with the reader attached.
+   */
   private async collectRoom(
     roomId: string,
     after: number,
     known: UserRoom | undefined,
-    budget: Budget & { takeBytes(bytes: number): void },
+    budget: ReplayBudget,
   ): Promise<RoomReplay> {
     const { feed, reader } = this;
     const before = await this.wasMember(roomId, after, known);
-    const replayOf = (events: RoomEvent[], visible: readonly RoomEvent[], now: Place): RoomReplay => {
-      const chunks = visible.map((event) => feed.replayBytes(reader, event)).filter((bytes) => bytes !== undefined);
-      budget.takeBytes(chunks.reduce((sum, { length }) => sum + length, 0));
-      return { roomId, ...placeBefore(events, now), chunks };
+    const changes = (this.changes.get(roomId) ?? []).filter(({ seq }) => seq > after);
+    const last = changes.at(-1);
+    const goesOn = (last === undefined ? before : isIn(last)) && this.isMember(roomId);
+    const open = openStay(changes, before);
+    const from = open === undefined ? after : open.seq - 1;
+    const current = goesOn ? await this.attach(roomId, from, open, known, budget) : undefined;
+    const endedUpTo = current === undefined ? this.lastEnd(roomId) : from;
+    const { memberCount = 0, participants } = known ?? {};
+    const range = { roomId, after, upTo: endedUpTo, members: memberCount, participants };
+    const ended = endedUpTo > after ? await feed.reads.between(range, budget) : [];
+    if (current === undefined) reader.noteShown(roomId, Math.max(after, endedUpTo));
+    const now = current?.now ?? (await feed.places.at(roomId, Math.max(after, endedUpTo)));
+    const events = [...ended, ...(current?.events ?? [])];
+    const chunks = [...visibleTo(this.userId, ended, before), ...(current?.visible ?? [])]
+      .map((event) => feed.replayBytes(reader, event))
+      .filter((bytes) => bytes !== undefined);
+    budget.takeBytes(chunks.reduce((sum, { length }) => sum + length, 0));
+    return { roomId, ...placeBefore(events, now), chunks };
+  }
+
+  /** Up to where all stays have ended: one that began since is looked at in the end. */
+  private lastEnd(roomId: string): number {
+    const end = this.ends[this.feed.subjects.partitionOfRoom(roomId)] ?? 0;
+    const known = this.reader.user.memberships.get(roomId);
+    if (known === undefined || known.seq <= end) return end;
+    return known.member ? known.since - 1 : known.seq;
+  }
+
+  /** The stay that goes on. Undefined when the user came or went meanwhile: then it is looked at again in the end. */
+  private async attach(
+    roomId: string,
+    after: number,
+    open: RoomEvent | undefined,
+    known: UserRoom | undefined,
+    budget: ReplayBudget,
+  ): Promise<{ events: RoomEvent[]; visible: RoomEvent[]; now: Place } | undefined> {
+    const { feed, reader, userId } = this;
+    const anchor = known === undefined ? undefined : { seq: known.lastSeq, ordinal: known.lastOrdinal };
+    const room = await feed.activate(roomId, anchor);
+    const finish = (events: RoomEvent[]) => {
+      this.stillThere();
+      if (!this.isMember(roomId) || hasLeft(events, userId, this.ends[room.partition] ?? 0)) return undefined;
+      const joined = open === undefined || events.some(({ seq }) => seq === open.seq) ? events : [open, ...events];
+      feed.attach(room, reader);
+      reader.noteShown(roomId, Number.POSITIVE_INFINITY);
+      const now = { timelineSeq: room.timelineSeq, ordinal: room.ordinal };
+      return { events, visible: visibleTo(userId, joined, true), now };
     };
-    if (this.isMember(roomId)) {
-      const anchor = known === undefined ? undefined : { seq: known.lastSeq, ordinal: known.lastOrdinal };
-      const room = await feed.activate(roomId, anchor);
-      const finish = (events: RoomEvent[]): RoomReplay | undefined => {
-        this.stillThere();
-        const { visible, member } = visibleTo(this.userId, events, before);
-        if (!member || !this.isMember(roomId)) return undefined;
-        feed.attach(room, reader);
-        reader.noteShown(roomId, Number.POSITIVE_INFINITY);
-        return replayOf(events, visible, { timelineSeq: room.timelineSeq, ordinal: room.ordinal });
-      };
-      const replay = await feed.reads.upToNow(room, after, finish, budget);
-      if (replay !== undefined) return replay;
-    }
-    // The user has gone: what live delivery may still lack before that stands in the log.
-    const upTo = await feed.end(feed.subjects.partitionOfRoom(roomId));
-    const range = { roomId, after, upTo, members: known?.memberCount ?? 0, participants: known?.participants };
-    const events = await feed.reads.between(range, budget);
-    const stays = visibleTo(this.userId, events, before);
-    reader.noteShown(roomId, stays.since === undefined ? upTo : stays.since - 1);
-    return replayOf(events, endedStays(stays), await feed.places.at(roomId, after));
+    return feed.reads.upToNow(room, after, finish, budget);
   }
 
   /** Whether the user was a member at the cursor: as of the snapshot, corrected by what changed since. */
   private async wasMember(roomId: string, after: number, known: UserRoom | undefined): Promise<boolean> {
     const changes = this.changes.get(roomId) ?? [];
-    const last = changes.findLast(({ entry }) => entry.seq <= after);
-    if (last !== undefined) return last.member;
+    const last = changes.findLast(({ seq }) => seq <= after);
+    if (last !== undefined) return isIn(last);
     const [first] = changes;
     const checkpoint = this.snapshot.checkpoints[this.feed.subjects.partitionOfRoom(roomId)] ?? 0;
     if (first === undefined || checkpoint <= after) return known !== undefined;
-    if (first.entrance) return false;
+    if (ENTRANCES.has(first.event?.type ?? '')) return false;
     return wasMemberAt(await this.feed.views.periods(roomId, this.userId), after);
   }
 
@@ -260,7 +276,7 @@ class Opening {
   private isMember(roomId: string): boolean {
     const change = this.changes.get(roomId)?.at(-1);
     const known = this.reader.user.memberships.get(roomId);
-    return change !== undefined && change.entry.seq > (known?.seq ?? 0) ? change.member : (known?.member ?? false);
+    return change !== undefined && change.seq > (known?.seq ?? 0) ? isIn(change) : (known?.member ?? false);
   }
 
   private welcome({ seqs, recovered, replays }: Start): void {
@@ -312,7 +328,11 @@ class Opening {
   }
 }
 
-function replayBudget(): Budget & { takeBytes(bytes: number): void } {
+interface ReplayBudget extends Budget {
+  takeBytes(bytes: number): void;
+}
+
+function replayBudget(): ReplayBudget {
   let events = 0;
   let bytes = 0;
   return {
@@ -333,13 +353,13 @@ function placeBefore(events: readonly RoomEvent[], now: Place): Place {
   return { timelineSeq: first.prev ?? 0, ordinal: first.ordinal - (isMessage ? 1 : 0) };
 }
 
-function changeOf(entry: StoredEntry): Change[] {
-  const subject = parseLogSubject(entry.subject);
-  const event = entry.decoded.kind === 'event' ? entry.decoded.event : undefined;
-  if (subject?.kind !== 'member' || event === undefined || !('member' in event.data)) return [];
-  const member = event.data.member.standing === 'member';
-  return [{ roomId: subject.roomId, entry, member, entrance: ENTRANCES.has(event.type) }];
+function byRoom(events: readonly RoomEvent[]): Map<string, RoomEvent[]> {
+  const rooms = new Map<string, RoomEvent[]>();
+  for (const event of events) rooms.set(event.roomId, [...(rooms.get(event.roomId) ?? []), event]);
+  return rooms;
 }
+
+const isIn = (change: RoomEvent): boolean => memberOf(change)?.standing === 'member';
 
 function welcomeRoomOf(room: UserRoom, place: RoomReplay): WelcomeRoom {
   return {

@@ -54,6 +54,14 @@ export class RoomReads {
     return finish([...events, ...recent]);
   }
 
+  /** A user's own comings and goings in a room. */
+  async membershipsOf(roomId: string, userId: string, after: number, upTo: number): Promise<RoomEvent[]> {
+    const partition = this.subjects.partitionOfRoom(roomId);
+    const range = { after, upTo, max: READ_ENTRIES_MAX };
+    const { entries } = await this.log.readSubject(partition, this.subjects.member(roomId, userId), range);
+    return entries.flatMap(membershipEvent);
+  }
+
   /**
    * The events of a range, from the log.
    * @param known where the range begins, if somebody knows
@@ -75,6 +83,13 @@ export class RoomReads {
     const start = known ?? (hasTimeline ? await this.places.at(roomId, range.after) : nowhere);
     return placed(entries, start, range);
   }
+}
+
+/** A membership's entry without its surroundings. */
+export function membershipEvent(entry: StoredEntry): RoomEvent[] {
+  const subject = parseLogSubject(entry.subject);
+  if (subject?.kind !== 'member') return [];
+  return [roomEvent(entry, subject, { prev: undefined, ordinal: 0, announced: true, participants: undefined })];
 }
 
 function placed(entries: readonly StoredEntry[], start: Place, range: Range): RoomEvent[] {

@@ -152,6 +152,8 @@ export class Room {
     let group = this.groups.find((known) => known.encoding === encoding);
     if (group === undefined) this.groups.push((group = { encoding, readers: new Set() }));
     group.readers.add(reader);
+    // What stands before the joining of whoever comes now is not for all any more.
+    this.head = Math.max(this.head, reader.user.memberships.get(this.id)?.since ?? 0);
     this.idleSinceMs = undefined;
   }
 
