@@ -104,7 +104,7 @@ export async function appendAll(
   return { partition, seq, seqs: entries.map((_, i) => seq - (entries.length - 1 - i)), duplicate: false };
 }
 
-export const messageIdMark = (messageId: string): StoredMark => ({
+const messageIdMark = (messageId: string): StoredMark => ({
   header: HEADERS.messageId,
   fits: (value) => value === messageId,
 });

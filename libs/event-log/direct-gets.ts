@@ -16,7 +16,6 @@ export interface DirectGet {
   readonly next_by_subj?: string;
   readonly multi_last?: readonly string[];
   readonly up_to_seq?: number;
-  readonly start_time?: string;
 }
 
 export interface DirectAnswer {

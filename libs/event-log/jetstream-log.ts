@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { TRANSIENT } from '#contract';
-import { appendAll, appendOne, messageIdMark, type AppendPort } from './appending.js';
+import { appendAll, appendOne, type AppendPort } from './appending.js';
 import type { ConnectionWatch } from './connection.js';
 import { DirectGets } from './direct-gets.js';
 import { follow } from './follow.js';
@@ -94,10 +94,6 @@ export class JetStreamLog implements EventLog {
     return this.#reads.readSubject(partition, subject, range);
   }
 
-  findAppended(subject: string, messageId: string, sinceMs: number): Promise<StoredEntry | undefined> {
-    return this.#reads.findMarked(partitionOfSubject(subject), subject, { sinceMs }, messageIdMark(messageId));
-  }
-
   entry(partition: number, seq: number): Promise<StoredEntry | undefined> {
     return this.#reads.entry(partition, seq);
   }
@@ -176,7 +172,7 @@ export class JetStreamLog implements EventLog {
       publishBatch: (entries, batchId) => this.#publisher.publishBatch(entries, batchId),
       reached: (partition) => this.#reached[partition] ?? 0,
       findMarked: async (partition, subject, after, mark) =>
-        (await this.#reads.findMarked(partition, subject, { after }, mark))?.seq,
+        (await this.#reads.findMarked(partition, subject, after, mark))?.seq,
       newId: () => randomBytes(12).toString('base64url'),
       now: () => performance.now(),
       closed: () => this.#nc.isClosed(),

@@ -61,7 +61,8 @@ export class LastValues {
     const last = new Map<string, StoredMessage>();
     for (const subject of subjects)
       for (let after = 0, complete = false; !complete;) {
-        const read = await this.reads.range(partition, subject, { after }, { upTo: end, max: LOG_LIMITS.readBatchMax });
+        const range = { after, upTo: end, max: LOG_LIMITS.readBatchMax };
+        const read = await this.reads.range(partition, subject, range);
         for (const entry of read.entries) last.set(entry.subject, entry);
         after = read.entries[read.entries.length - 1]?.seq ?? end;
         complete = read.complete;

@@ -15,9 +15,6 @@ import { LogUnavailableError, type StoredEntry, type SubjectRange, type SubjectR
 import { Patience } from './patience.js';
 import { headerField, toEntry, type StoredMessage } from './stored-message.js';
 
-/** Where a search begins: after a sequence, or at a time of the broker's clock. */
-export type From = { readonly after: number } | { readonly sinceMs: number };
-
 interface RangeRead {
   readonly entries: StoredMessage[];
   readonly complete: boolean;
@@ -35,7 +32,7 @@ export class LogReads {
   }
 
   async readSubject(partition: number, subject: string, range: SubjectRange): Promise<SubjectRead> {
-    const { entries, complete } = await this.range(partition, subject, { after: range.after }, range);
+    const { entries, complete } = await this.range(partition, subject, range);
     const [first] = entries;
     if (!first || !isLiteral(subject)) return { entries: entries.map((entry) => toEntry(entry, undefined)), complete };
     let prev = (await this.lastUpTo(partition, subject, first.seq - 1))?.seq ?? 0;
@@ -47,16 +44,22 @@ export class LogReads {
     return { entries: chained, complete };
   }
 
-  /** The last entry on the subject with this mark; all of the subject from there up to now is looked through. */
-  async findMarked(partition: number, subject: string, from: From, mark: StoredMark): Promise<StoredEntry | undefined> {
+  /** The last entry on the subject with this mark; all of the subject after `after`, up to now, is looked through. */
+  async findMarked(
+    partition: number,
+    subject: string,
+    after: number,
+    mark: StoredMark,
+  ): Promise<StoredEntry | undefined> {
     const upTo = await this.leader.lastSequence(partition);
     let found: StoredMessage | undefined;
-    for (let place = from; ;) {
-      const { entries, complete } = await this.range(partition, subject, place, { upTo, max: LOG_LIMITS.readBatchMax });
+    for (let place = after; ;) {
+      const range = { after: place, upTo, max: LOG_LIMITS.readBatchMax };
+      const { entries, complete } = await this.range(partition, subject, range);
       found = entries.findLast((entry) => mark.fits(headerField(entry.headerText, mark.header) ?? '')) ?? found;
       const last = entries[entries.length - 1];
       if (complete || !last) return found && toEntry(found, undefined);
-      place = { after: last.seq };
+      place = last.seq;
     }
   }
 
@@ -92,20 +95,18 @@ export class LogReads {
   async range(
     partition: number,
     subject: string,
-    from: From,
-    { upTo, max, maxBytes = Infinity }: Omit<SubjectRange, 'after'>,
+    { after, upTo, max, maxBytes = Infinity }: SubjectRange,
   ): Promise<RangeRead> {
     const read: StoredMessage[] = [];
-    let place = from;
+    let place = after;
     let bytes = 0;
     const patience = new Patience(partition);
-    while (!('after' in place) || place.after < upTo) {
-      // One more than is wanted, so as to know whether the range ends here.
-      const batch = Math.min(LOG_LIMITS.readBatchMax, max - read.length + 1);
+    while (place < upTo) {
       const { entries, whole, pending } = await this.direct.ask(partition, {
-        ...('after' in place ? { seq: place.after + 1 } : { start_time: new Date(place.sinceMs).toISOString() }),
+        seq: place + 1,
         next_by_subj: subject,
-        batch,
+        // One more than is wanted, so as to know whether the range ends here.
+        batch: Math.min(LOG_LIMITS.readBatchMax, max - read.length + 1),
         max_bytes: LOG_LIMITS.readBatchBytesMax,
       });
       for (const entry of entries) {
@@ -113,9 +114,9 @@ export class LogReads {
         bytes += entry.payload.length;
         if (read.length === max || (bytes > maxBytes && read.length > 0)) return { entries: read, complete: false };
         read.push(entry);
-        place = { after: entry.seq };
+        place = entry.seq;
       }
-      if (whole && pending === 0 && (await this.#isEnd(partition, subject, place, upTo))) break;
+      if (whole && pending === 0 && (await this.#nothingBetween(partition, subject, place, upTo))) break;
       if (entries.length > 0) patience.renew();
       else await patience.wait();
     }
@@ -130,14 +131,6 @@ export class LogReads {
       if (answer.whole) return answer;
       await patience.wait();
     }
-  }
-
-  async #isEnd(partition: number, subject: string, place: From, upTo: number): Promise<boolean> {
-    if ('after' in place) return this.#nothingBetween(partition, subject, place.after, upTo);
-    if (!this.clustered) return true;
-    // There is no sequence to ask after: what the leader has last on the subject tells whether something came since.
-    const last = await this.leader.last(partition, subject);
-    return !last || last.at < place.sinceMs;
   }
 
   async #nothingBetween(partition: number, subject: string, after: number, upTo: number): Promise<boolean> {

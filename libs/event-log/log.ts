@@ -146,12 +146,6 @@ export interface EventLog {
    */
   readSubject(partition: number, subject: string, range: SubjectRange): Promise<SubjectRead>;
 
-  /**
-   * The entry of a literal subject that was appended with this message id at `sinceMs` (the broker's clock) or later, if any.
-   * For a keyed command that got a FenceMovedError: was it here before, and only its acknowledgement lost?
-   */
-  findAppended(subject: string, messageId: string, sinceMs: number): Promise<StoredEntry | undefined>;
-
   /** One entry by its place; undefined when there is none (erased, or beyond the end). */
   entry(partition: number, seq: number): Promise<StoredEntry | undefined>;
 

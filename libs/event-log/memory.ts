@@ -6,7 +6,7 @@
  * chooses the interleaving takes hold; pauses between tries pass on a clock of their own.
  */
 import { liveSubject } from '#contract';
-import { appendAll, appendOne, messageIdMark, type AppendPort } from './appending.js';
+import { appendAll, appendOne, type AppendPort } from './appending.js';
 import { follow } from './follow.js';
 import { retryPauseMs } from './limits.js';
 import type {
@@ -93,11 +93,6 @@ export class MemoryLog implements EventLog {
       entries.push(isLiteral(subject) ? entry : { ...entry, prev: undefined });
     }
     return { entries, complete: true };
-  }
-
-  async findAppended(subject: string, messageId: string, sinceMs: number): Promise<StoredEntry | undefined> {
-    const found = this.#broker.findMarked(subject, 0, messageIdMark(messageId));
-    return found && found.at >= sinceMs ? unchained(found) : undefined;
   }
 
   async entry(partition: number, seq: number): Promise<StoredEntry | undefined> {
