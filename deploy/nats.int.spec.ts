@@ -115,6 +115,7 @@ describe('the users', () => {
     ['$JS.API.STREAM.UPDATE.CHAT_1', []],
     ['$JS.API.STREAM.MSG.DELETE.CHAT_0', []],
     ['$KV.presence_leases.gateway1', ['gateway']],
+    ['$JS.API.STREAM.CREATE.KV_presence_leases', ['commands', 'gateway', 'api']],
   ])('to %s may publish: %j', async (subject, expected) => {
     const may = [];
     for (const user of USERS) if (await mayPublish(user, subject)) may.push(user);
@@ -126,6 +127,7 @@ describe('the users', () => {
     ['marks.read', ['projection']],
     ['live.room.a.>', ['commands', 'projection', 'gateway', 'api']],
     ['chat.>', []],
+    ['$KV.presence_connections.user1.*', ['gateway']],
     ['_INBOX_commands.>', ['commands']],
     ['_INBOX_api.>', ['api']],
     ['_INBOX_operate.>', ['operate']],
