@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { channelRoomId, messageId, Subjects } from '#contract';
 import { MemoryLog, type MemoryFaults } from '#event-log/memory';
-import { accepted, ask, handling, refusal, wholeLog } from './handler-fixture.js';
+import { accepted, ask, handling, readingBy, refusal, wholeLog } from './handler-fixture.js';
 
 const one = (options: ConstructorParameters<typeof MemoryLog>[0] = {}, roomsOnJoin = false) => {
   const log = new MemoryLog({ partitions: 1, ...options });
@@ -84,11 +84,7 @@ describe('a command', () => {
 
   test('that fails for no known reason is reported once and answered `internal`', async () => {
     const log = new MemoryLog({ partitions: 1 });
-    const { handler, faults } = handling(
-      Object.assign(Object.create(log) as MemoryLog, {
-        last: () => Promise.reject(new TypeError('broken')),
-      }),
-    );
+    const { handler, faults } = handling(readingBy(log, () => Promise.reject(new TypeError('broken'))));
     expect(await refusal(ask(handler, 'JoinRoom', 'bob', { roomId: 'den' }))).toEqual({
       code: 'internal',
       detail: 'internal error',
@@ -205,6 +201,44 @@ describe('remembered state', () => {
     expect((await types(log)).filter((type) => type === 'MemberJoined')).toHaveLength(11);
     const roster = await log.last(new Subjects(1).roster('den'));
     expect(roster?.decoded).toMatchObject({ event: { data: { roster: { members: 11, limit: 11 } } } });
+  });
+});
+
+describe('a room', () => {
+  test('is read roster first: a membership that is older than its roster frees no seat twice', async () => {
+    const log = new MemoryLog({ partitions: 1 });
+    const subjects = new Subjects(1);
+    const there = handling(log).handler;
+    let removal: Promise<unknown> | undefined;
+    // The slowest network for whoever reads all at once: bob's membership is read, bob is removed, then the roster is read.
+    const last = async (subject: string) => {
+      if (subject === subjects.roster('den')) await new Promise(setImmediate).then(() => removal);
+      const read = await log.last(subject);
+      if (subject === subjects.member('den', 'bob')) await (removal ??= remove(there));
+      return read;
+    };
+    const remove = (handler: typeof there) =>
+      accepted(ask(handler, 'RemoveMember', 'olga', { roomId: 'den', userId: 'bob' }));
+    await accepted(ask(there, 'CreateRoom', 'olga', { roomId: 'den', name: 'Den' }));
+    await accepted(ask(there, 'JoinRoom', 'bob', { roomId: 'den' }));
+    const slow = handling(readingBy(log, last));
+    expect(await remove(slow.handler)).toMatchObject({ changed: false });
+    const roster = await log.last(subjects.roster('den'));
+    expect(roster?.decoded).toMatchObject({ event: { data: { roster: { members: 1 } } } });
+  });
+
+  test('that many join at once as it is made is made once, and shared batches count every seat', async () => {
+    const { log, handler } = one({}, true);
+    const joins = Array.from({ length: 150 }, (_, i) =>
+      accepted(ask(handler, 'JoinRoom', `user${i}`, { roomId: 'den' })),
+    );
+    const results = await Promise.all(joins);
+    expect(new Set(results.map(({ seq }) => seq)).size).toBe(150);
+    const stored = await types(log);
+    expect(stored.filter((type) => type === 'RoomCreated')).toHaveLength(1);
+    expect(stored.filter((type) => type === 'RosterChanged').length).toBeLessThan(10);
+    const roster = await log.last(new Subjects(1).roster('den'));
+    expect(roster?.decoded).toMatchObject({ event: { data: { roster: { members: 150, owner: 'user0' } } } });
   });
 });
 

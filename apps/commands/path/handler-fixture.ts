@@ -40,6 +40,16 @@ export async function wholeLog(log: EventLog, partition: number): Promise<Stored
   return (await log.readSubject(partition, streamSubjects(partition), range)).entries;
 }
 
+/** The same log, but for how the last entry of a subject is read: a slow network, a broken one. */
+export const readingBy = (log: EventLog, last: EventLog['last']): EventLog =>
+  new Proxy(log, {
+    get(target, property) {
+      if (property === 'last') return last;
+      const value: unknown = Reflect.get(target, property, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+
 export const freshKey = (ageMs = 0): string => newKey(Date.now() - ageMs, randomBytes(10));
 
 export interface Handling {

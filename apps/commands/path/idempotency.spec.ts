@@ -230,6 +230,21 @@ describe.each([
     ).toHaveLength(2);
   });
 
+  test('a join, its leave and the join again, all waiting for one turn: the key is used once', async () => {
+    const { log, here } = platform();
+    await accepted(ask(here, 'CreateRoom', 'olga', { ...den, name: 'Den' }));
+    const [join, leave] = [makeKey(), makeKey()];
+    const before = ask(here, 'JoinRoom', 'ann', den, makeKey());
+    const results = await Promise.all([
+      accepted(ask(here, 'JoinRoom', 'bob', den, join)),
+      accepted(ask(here, 'LeaveRoom', 'bob', den, leave)),
+      accepted(ask(here, 'JoinRoom', 'bob', den, join)),
+    ]);
+    await accepted(before);
+    expect(results[2]).toEqual({ ...results[0], duplicate: true });
+    expect((await wholeLog(log, 0)).at(-1)?.decoded).toMatchObject({ event: { type: 'MemberLeft' } });
+  });
+
   test('a profile that is set twice by one key is set once', async () => {
     const { here, there } = platform();
     const key = makeKey();
