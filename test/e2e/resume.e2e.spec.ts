@@ -126,14 +126,23 @@ test.each([
   ['all dots', '..'],
   ['with a letter for a sequence', 'e.1.x'],
   ['5,000 characters long', 'e'.repeat(5_000)],
-])('a cursor that is %s is none, and is refused as one', async (_, since) => {
+])('a cursor that is %s recovers nothing, and the feed goes on', async (_, since) => {
+  const bob = world.person('bob');
+  const socket = await world.connect(bob, { since });
+  expect(socket.frames[0]).toMatchObject({ op: 'welcome', recovered: false, rooms: [] });
+  await socket.pong();
+});
+
+test('a cursor that is no text is refused with a code, and a better hello is taken', async () => {
   const bob = world.person('bob');
   const socket = await world.open({ token: bob.token, protocols: ['parley.v1'] }).opened();
-  socket.send({ op: 'hello', since });
+  socket.send({ op: 'hello', since: 7 });
   expect(await socket.frame('an error', ({ op }) => op === 'error')).toMatchObject({
-    code: 'invalid_cursor',
+    code: 'invalid_body',
     temporary: false,
   });
+  socket.send({ op: 'hello' });
+  await socket.frame('a welcome', ({ op }) => op === 'welcome');
 });
 
 test('two sockets of one user have cursors of their own', async () => {
