@@ -15,19 +15,27 @@ export function ownInbox(nc: NatsConnection): string {
  * nothing is published then: what was never sent is known not to be stored.
  */
 export class ConnectionWatch {
-  #up = true;
-  #waiting: (() => void)[] = [];
+  #up: boolean;
+  #clustered = false;
+  readonly #waiting = new Set<() => void>();
   readonly #onDown: (() => void)[] = [];
   readonly #onUp: (() => void)[] = [];
   /** Settles when the connection is closed for good. */
   readonly closed: Promise<void>;
 
   constructor(readonly nc: NatsConnection) {
+    this.#up = nc.info !== undefined;
     this.closed = this.#watch();
   }
 
   get up(): boolean {
     return this.#up && !this.nc.isClosed() && !this.nc.isDraining();
+  }
+
+  /** Whether other servers may answer as well as this one. While the connection is down: as it was. */
+  get clustered(): boolean {
+    if (this.nc.info) this.#clustered = this.nc.info.cluster !== undefined;
+    return this.#clustered;
   }
 
   onDown(listener: () => void): void {
@@ -42,11 +50,13 @@ export class ConnectionWatch {
   async untilUp(ms: number): Promise<void> {
     if (this.up || this.nc.isClosed()) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#waiting.push(() => {
+      const resume = (): void => {
         clearTimeout(timer);
+        this.#waiting.delete(resume);
         resolve();
-      });
+      };
+      const timer = setTimeout(resume, ms);
+      this.#waiting.add(resume);
     });
   }
 
@@ -62,6 +72,6 @@ export class ConnectionWatch {
     const changed = this.#up !== up;
     this.#up = up;
     if (changed) for (const listener of up ? this.#onUp : this.#onDown) listener();
-    for (const resume of this.#waiting.splice(0)) resume();
+    for (const resume of [...this.#waiting]) resume();
   }
 }

@@ -10,6 +10,7 @@ import type { JetStreamApi } from './jetstream-api.js';
 import { LastValues } from './last-values.js';
 import { LeaderReads } from './leader-reads.js';
 import { LOG_LIMITS, retryPauseMs } from './limits.js';
+import { LogIdentity } from './log-identity.js';
 import { partitionOfSubject } from './log-subject.js';
 import { LogReads } from './log-reads.js';
 import type {
@@ -33,6 +34,7 @@ import { WakeUps } from './wake-ups.js';
 export class JetStreamLog implements EventLog {
   readonly #connection: ConnectionWatch;
   readonly #nc: NatsConnection;
+  readonly #identity: LogIdentity;
   readonly #publisher: Publisher;
   readonly #direct: DirectGets;
   readonly #leader: LeaderReads;
@@ -51,6 +53,7 @@ export class JetStreamLog implements EventLog {
   ) {
     this.#connection = connection;
     this.#nc = connection.nc;
+    this.#identity = new LogIdentity(epoch, api, connection);
     this.#publisher = new Publisher(connection);
     this.#direct = new DirectGets(connection);
     this.#leader = new LeaderReads(api);
@@ -106,7 +109,10 @@ export class JetStreamLog implements EventLog {
     try {
       await follow(
         {
-          step: (partition, after, max) => this.#reads.step(partition, after, max),
+          step: async (partition, after, max) => {
+            this.#identity.assertSame();
+            return this.#reads.step(partition, after, max);
+          },
           more: (partition, after, emptySteps, signal) => this.#wakeUps.more(partition, after, emptySteps, signal),
         },
         options,
@@ -168,8 +174,14 @@ export class JetStreamLog implements EventLog {
 
   #appendPort(): AppendPort {
     return {
-      publish: (entry, messageId) => this.#publisher.publish(entry, messageId),
-      publishBatch: (entries, batchId) => this.#publisher.publishBatch(entries, batchId),
+      publish: async (entry, messageId) => {
+        this.#identity.assertSame();
+        return this.#publisher.publish(entry, messageId);
+      },
+      publishBatch: async (entries, batchId) => {
+        this.#identity.assertSame();
+        return this.#publisher.publishBatch(entries, batchId);
+      },
       reached: (partition) => this.#reached[partition] ?? 0,
       findMarked: async (partition, subject, after, mark) =>
         (await this.#reads.findMarked(partition, subject, after, mark))?.seq,

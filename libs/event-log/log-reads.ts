@@ -28,7 +28,7 @@ export class LogReads {
   ) {}
 
   get clustered(): boolean {
-    return this.connection.nc.info?.cluster !== undefined;
+    return this.connection.clustered;
   }
 
   async readSubject(partition: number, subject: string, range: SubjectRange): Promise<SubjectRead> {

@@ -71,7 +71,10 @@ export class AppendRefusedError extends Error {
   override readonly name = 'AppendRefusedError';
 }
 
-/** The broker or the streams on it are not what is configured. One message says what differs and what to do. */
+/**
+ * The broker or the streams on it are not what is configured, or no longer the log that was opened (a backup was restored
+ * under a running process, which then has to be started anew). One message says what differs and what to do.
+ */
 export class LogMismatchError extends Error {
   override readonly name = 'LogMismatchError';
 }

@@ -4,7 +4,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { startNatsServer, temporaryFolder, type NatsServer } from '#embedded';
 import { BusyLog } from './busy-log.js';
 import { ContractRoom, contents, timelineOf } from './contract-room.js';
-import type { EventLog } from './log.js';
+import { LogMismatchError, type EventLog } from './log.js';
 import { openEventLog } from './open.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -73,5 +73,23 @@ describe('a broker that is killed and started again', () => {
       await writer.append(room.says('ann', 'hello'));
     expect(seen[0]).toBe('hello');
     await subscription.stop();
+  });
+});
+
+describe('a log that was replaced while the broker was away', () => {
+  test('is neither followed nor written to by who had opened the one before', async () => {
+    const api = (subject: string) => connections[0]!.request(`$JS.API.${subject}`, '');
+    for (const partition of [0, 1]) await api(`STREAM.DELETE.CHAT_${partition}`);
+    const fresh = await openEventLog(connections[0]!, { partitions: 2, create: true });
+    expect(fresh.epoch).not.toBe(writer.epoch);
+    const { signal } = new AbortController();
+    const followed = reader.follow({ partition: 0, after: 0, signal }, async () => undefined);
+    followed.catch(() => undefined);
+    await server.kill();
+    await server.restart();
+    await expect(followed).rejects.toThrow(LogMismatchError);
+    const room = new ContractRoom(2);
+    await expect(reader.append(room.says('ann', 'hello'))).rejects.toThrow(/the log was replaced: its epoch is/);
+    await fresh.append(room.says('ann', 'hello'));
   });
 });
