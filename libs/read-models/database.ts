@@ -71,7 +71,7 @@ export async function openDatabase(url: string, options: DatabaseOptions = {}): 
     statement_timeout: STATEMENT_TIMEOUT_MS,
   });
   await connectWithin(source, url);
-  const writers = dataSource(url, { max: WRITERS_MAX, options: WRITER_SESSION });
+  const writers = dataSource(url, { max: WRITERS_MAX, options: WRITER_SESSION, pipeline: true });
   try {
     if (options.migrate ?? true) await migrate(source);
     return new PostgresDatabase(url, source, writers);

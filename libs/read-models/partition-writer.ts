@@ -81,12 +81,16 @@ export class PartitionWriter {
     const fresh = entries.filter(({ seq }) => seq > this.checkpoint.seq);
     const last = fresh.at(-1);
     if (last === undefined) return;
-    await moveCheckpoints(this.writer, this.partition, this.known, last);
     const stepOver = new Set(dead.map(({ seq }) => seq));
     const events = fresh.flatMap((entry) => (stepOver.has(entry.seq) ? [] : (place(entry) ?? [])));
-    const batch = { partition: this.partition, events: await this.numbering.number(this.writer, events) };
-    for (const model of this.live) await model.apply(this.writer, batch);
-    await recordDeadLetters(this.writer, dead);
+    const moved = moveCheckpoints(this.writer, this.partition, this.known, last);
+    // Its failure is seen below, with the others'; until then it must not count as one that nobody sees.
+    moved.catch(() => undefined);
+    // Counters that are not known yet have to be read before the rest can be said.
+    await this.numbering.load(this.writer, events);
+    const batch = { partition: this.partition, events: this.numbering.number(events) };
+    const written = this.live.map(async (model) => model.apply(this.writer, batch));
+    await Promise.all([moved, ...written, recordDeadLetters(this.writer, dead)]);
   }
 
   advance(entries: readonly LogEntry[]): void {

@@ -12,10 +12,11 @@ export interface ReadModel {
   /** Models that have to be rebuilt with this one: ordinals are counted by `rooms`. */
   readonly needs?: readonly string[];
   /**
-   * Changes the tables as the batch says, with a fixed number of statements for any size of batch. Table names are not
-   * qualified: where they lead (the live tables or those of a rebuild) is for the connection to say.
+   * Changes the tables as the batch says, with a fixed number of statements for any size of batch. They are sent in order and at
+   * once, none waits for the answer of another: a batch of all models is one round trip. Table names are not qualified: where
+   * they lead (the live tables or those of a rebuild) is for the connection to say.
    */
-  apply(db: Db, batch: Batch): Promise<void>;
+  apply(db: Db, batch: Batch): Promise<unknown>;
 }
 
 /** An entry of the log as this library needs it; `StoredEntry` of the log has this shape. */

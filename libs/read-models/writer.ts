@@ -11,7 +11,10 @@ export interface Writer extends Db {
   readonly lost: AbortSignal;
   /** SQL that runs once, and takes no parameters (`create table`, `lock table`). */
   execute(sql: string): Promise<void>;
-  /** Runs `work` in a transaction; what it throws rolls back and is thrown on. */
+  /**
+   * Runs `work` in a transaction; what it throws rolls back and is thrown on. Statements go out as they are asked for, without
+   * waiting for the answers of those before (the server runs them in order): whoever asks for several at once pays one round trip.
+   */
   transaction<T>(work: () => Promise<T>): Promise<T>;
   /** Ends the connection, and with it its locks. */
   release(): Promise<void>;
@@ -41,7 +44,8 @@ class PostgresWriter implements Writer {
     client.on('error', (error) => this.losing.abort(error));
     client.on('end', () => this.losing.abort(new Error('the connection to PostgreSQL has ended')));
     this.pulse = setInterval(() => {
-      this.execute('select 1').catch((error: unknown) => this.losing.abort(error));
+      // Whether it is answered does not matter: a connection that is lost tells by itself, above.
+      this.execute('select 1').catch(() => undefined);
     }, PULSE_MS);
     this.lost.addEventListener('abort', () => clearInterval(this.pulse));
   }
@@ -60,10 +64,9 @@ class PostgresWriter implements Writer {
   }
 
   async transaction<T>(work: () => Promise<T>): Promise<T> {
-    await this.client.query('begin');
     let result: T;
     try {
-      result = await work();
+      [, result] = await Promise.all([this.client.query('begin'), work()]);
     } catch (error) {
       await this.rollback();
       throw error;

@@ -7,13 +7,13 @@ export const members: ReadModel = {
   name: 'members',
   tables: ['members', 'member_periods'],
   needs: ['rooms'],
-  async apply(db, batch) {
+  apply(db, batch) {
     const changes = memberChanges(batch);
-    if (changes.rows.length > 0) {
-      await writeRows(db, batch.partition, changes.rows);
-      await writePeriods(db, batch.partition, changes);
-    }
-    await writeSenders(db, batch);
+    return Promise.all([
+      writeRows(db, batch.partition, changes.rows),
+      writePeriods(db, batch.partition, changes),
+      writeSenders(db, batch),
+    ]);
   },
 };
 
@@ -21,6 +21,7 @@ export const members: ReadModel = {
 const JOINS = `given.joined_at is not null and (given.rejoined or known.standing is distinct from 'member')`;
 
 async function writeRows(db: Db, partition: number, rows: MemberChanges['rows']): Promise<void> {
+  if (rows.length === 0) return;
   await db.query(
     'members-rows',
     `insert into members (partition, room_id, user_id, seq, standing, role, muted, banned, joined_at, joined_ordinal)
@@ -53,23 +54,23 @@ async function writeRows(db: Db, partition: number, rows: MemberChanges['rows'])
 
 /** In this order: what may have begun, then what ends, then what begins after that. */
 async function writePeriods(db: Db, partition: number, changes: MemberChanges): Promise<void> {
-  await insertPeriods(db, 'periods-maybe-begun', partition, changes.maybeBegun, 'open');
-  const { ends } = changes;
-  if (ends.length > 0)
-    await db.query(
-      'periods-ended',
-      `update member_periods set to_seq = given.seq, to_at = given.at
-       from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as given (room_id, user_id, seq, at)
-       where member_periods.room_id = given.room_id and member_periods.user_id = given.user_id
-         and member_periods.to_seq is null and member_periods.from_seq < given.seq`,
-      [
-        ends.map(({ subject }) => subject.roomId),
-        ends.map(userOf),
-        ends.map(({ seq }) => seq),
-        ends.map(({ at }) => at),
-      ],
-    );
-  await insertPeriods(db, 'periods-begun', partition, changes.begun, 'as they are');
+  await Promise.all([
+    insertPeriods(db, 'periods-maybe-begun', partition, changes.maybeBegun, 'open'),
+    endPeriods(db, changes.ends),
+    insertPeriods(db, 'periods-begun', partition, changes.begun, 'as they are'),
+  ]);
+}
+
+async function endPeriods(db: Db, ends: MemberChanges['ends']): Promise<void> {
+  if (ends.length === 0) return;
+  await db.query(
+    'periods-ended',
+    `update member_periods set to_seq = given.seq, to_at = given.at
+     from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) as given (room_id, user_id, seq, at)
+     where member_periods.room_id = given.room_id and member_periods.user_id = given.user_id
+       and member_periods.to_seq is null and member_periods.from_seq < given.seq`,
+    [ends.map(({ subject }) => subject.roomId), ends.map(userOf), ends.map(({ seq }) => seq), ends.map(({ at }) => at)],
+  );
 }
 
 async function insertPeriods(

@@ -11,9 +11,8 @@ const ROOMS_MAX = 100_000;
 export class Numbering {
   private readonly counts = new Map<string, number>();
 
-  /** Counts on. Call `forget` when what came of it was not committed. */
-  async number(db: Db, events: readonly Uncounted[]): Promise<Placed[]> {
-    await this.load(db, events);
+  /** Counts on, from what `load` has read. Call `forget` when what came of it was not committed. */
+  number(events: readonly Uncounted[]): Placed[] {
     return events.map((placed) => ({ ...placed, ordinal: this.ordinalOf(placed) }) as Placed);
   }
 
@@ -30,7 +29,8 @@ export class Numbering {
     return before + 1;
   }
 
-  private async load(db: Db, events: readonly Uncounted[]): Promise<void> {
+  /** Reads the counters that these events need and that are not known. */
+  async load(db: Db, events: readonly Uncounted[]): Promise<void> {
     if (this.counts.size > ROOMS_MAX) this.counts.clear();
     const wanted = new Set<string>();
     for (const placed of events) {

@@ -5,11 +5,7 @@ import { type Batch, eventsOf, lastOfEach, type Placed, type ReadModel } from '.
 export const rooms: ReadModel = {
   name: 'rooms',
   tables: ['rooms', 'room_tails'],
-  async apply(db, batch) {
-    await writeConfigs(db, batch);
-    await writeRosters(db, batch);
-    await writeTails(db, batch);
-  },
+  apply: (db, batch) => Promise.all([writeConfigs(db, batch), writeRosters(db, batch), writeTails(db, batch)]),
 };
 
 const roomOf = (placed: Placed<'config' | 'roster' | 'timeline'>): string => placed.subject.roomId;
