@@ -265,15 +265,15 @@ export function memoryViews(log: MemoryLog, upTo: () => readonly number[] | unde
       }),
     );
   };
-  const entries = async (): Promise<StoredEntry[]> => {
-    const seen = await ends();
+  const entries = async (given?: readonly number[]): Promise<StoredEntry[]> => {
+    const seen = given ?? (await ends());
     const reads = seen.map((to, p) => log.readSubject(p, `chat.${p}.>`, { after: 0, upTo: to, max: 1e9 }));
     return (await Promise.all(reads)).flatMap((read) => read.entries);
   };
   return {
     async roomsOfUser(userId) {
       const checkpoints = await ends();
-      const all = await entries();
+      const all = await entries(checkpoints);
       return { rooms: userRooms(all, userId), checkpoints, epoch: log.epoch };
     },
     async anchor(roomId, seq) {
