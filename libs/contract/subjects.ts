@@ -172,4 +172,15 @@ export const QUEUE_GROUPS = { projection: 'projection' } as const;
 /** KV buckets of presence: leases with a TTL (one key a gateway), and connections without. */
 export const BUCKETS = { leases: 'presence_leases', connections: 'presence_connections' } as const;
 
+/** Keys of presence: a user's connections at one gateway, and when they were last seen. KV keys take no `~`. */
+export const PRESENCE_KEYS = {
+  connections: (userId: string, gateway: string): string => `${presenceToken(userId)}.${gateway}`,
+  connectionsOfGateway: (gateway: string): string => `*.${gateway}`,
+  seen: (userId: string): string => `${presenceToken(userId)}.seen`,
+  /** Where the bucket tells that any of a user's keys has changed. */
+  changes: (userId: string): string => `$KV.${BUCKETS.connections}.${presenceToken(userId)}.*`,
+} as const;
+
+const presenceToken = (userId: string): string => userToken(userId).replace('~', '=');
+
 export const commandSubject = (service: string, command: string): string => `command.${service}.${command}`;

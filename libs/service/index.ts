@@ -4,6 +4,8 @@ export { Health, healthAnswer, type HealthReport, serveHealth } from './health.j
 export { bearerToken, createTokenVerifier, type Identity, OWN_TOKENS, type TokenVerifier } from './identity.js';
 export { connectNats } from './nats.js';
 export { NatsTransport } from './nats-transport.js';
+export { Presence, shownPresence, type SaidOnline, type UserPresence } from './presence.js';
+export { type LeaseOptions, PresenceLease } from './presence-lease.js';
 export { createLogger, type Running, runService } from './process.js';
 export { RateLimit } from './rate-limits.js';
 export { refusingRevoked } from './revocations.js';

@@ -28,7 +28,7 @@ describe('own keys', () => {
     const table = new Keys();
     await table.add('a');
     const find = ownKeys(table);
-    const found = await Promise.all(Array.from({ length: 5 }, () => find({ alg: 'EdDSA', kid: 'a' }, token)));
+    const found = await Promise.all(Array.from({ length: 5 }, async () => find({ alg: 'EdDSA', kid: 'a' }, token)));
     expect(new Set(found).size).toBe(1);
     expect(table.reads).toBe(1);
   });

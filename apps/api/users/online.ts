@@ -1,25 +1,54 @@
-/** Who is online, by the rule of design.md section 5: what the gateways count, and what the user said of it. */
-import { Injectable } from '@nestjs/common';
-import type { UserView } from '#contract';
+/** Who is online: what the gateways count, and what the user said of it. */
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { DomainError, type UserView } from '#contract';
+import { type Config, CONFIG, NATS, Presence, shownPresence, type UserPresence } from '#service';
 
-/** A status command that says `online: true` counts as a connection for so long. */
-const SAID_ONLINE_MS = 300_000;
+const UNKNOWN: UserPresence = { connections: 0, seenMs: undefined };
+/** While presence is away the log says so this often, not once a query. */
+const COMPLAINT_EVERY_MS = 60_000;
 
 @Injectable()
 export class Online {
-  /** Live connections by user, over all gateways. */
-  async connectionsOf(_userIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
-    return new Map();
+  private readonly logger = new Logger('api');
+  private readonly presence: Presence;
+  private complainedAtMs = -Infinity;
+
+  constructor(@Inject(NATS) nats: NatsConnection, @Inject(CONFIG) config: Config) {
+    this.presence = new Presence(nats, { replicas: config.natsReplicas });
   }
 
   /**
+   * Live connections by user, over all gateways.
+   * @throws DomainError `unavailable`
+   */
+  async connectionsOf(userIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    try {
+      const found = await this.presence.of(userIds);
+      return new Map([...found].map(([userId, { connections }]) => [userId, connections]));
+    } catch (cause) {
+      throw new DomainError('unavailable', undefined, { cause });
+    }
+  }
+
+  /**
+   * What others are shown. Presence is only a part of that: when it cannot be read, the rest is shown without it.
    * @param statusOnline what the last status command said of it, if anything
    * @param statusAt when that was, ms since 1970
    */
-  async of(userId: string, statusOnline?: boolean, statusAt = 0): Promise<Pick<UserView, 'online' | 'lastSeen'>> {
-    const connections = (await this.connectionsOf([userId])).get(userId) ?? 0;
-    const saidOnline = statusOnline === true && Date.now() - statusAt < SAID_ONLINE_MS;
-    const online = statusOnline !== false && (connections > 0 || saidOnline);
-    return { online, lastSeen: statusAt === 0 ? null : new Date(statusAt).toISOString() };
+  async of(
+    userId: string,
+    statusOnline: boolean | undefined,
+    statusAt: number | undefined,
+  ): Promise<Pick<UserView, 'online' | 'lastSeen'>> {
+    const found = await this.presence.of([userId]).catch((error: unknown) => this.complain(error));
+    return shownPresence(found?.get(userId) ?? UNKNOWN, { statusOnline, statusAt }, Date.now());
+  }
+
+  private complain(error: unknown): undefined {
+    const now = performance.now();
+    if (now - this.complainedAtMs < COMPLAINT_EVERY_MS) return;
+    this.complainedAtMs = now;
+    this.logger.warn(`users are shown without presence: ${String(error)}`);
   }
 }
