@@ -15,7 +15,9 @@ import { Remembered } from './remembered.js';
 /** How long a command with an old key waits for the view to catch up, before its caller is asked to. */
 const VIEW_WAIT_MS = 1_000;
 const VIEW_POLL_MS = 25;
-/** Entries of a home that are looked through before the view is asked to shorten the way, and at most. */
+/** Entries of a home that are looked through before the view is asked to shorten the way: memberships are short, timelines not. */
+const FIRST_LOOK_ENTRIES = 64;
+/** Beyond the view, and where there is none: entries a read, and at most. */
 const PAGE_ENTRIES = 500;
 const SCAN_ENTRIES_MAX = 10_000;
 /** How a starting point is found from the end: the first step back, and how much longer each next one is. */
@@ -67,7 +69,7 @@ export class FirstResults {
     const newest = resultOf(last);
     if (newest?.id === key.id) return sameBody(newest, key);
     const after = noneUpTo ?? (await this.startBefore(home, key.sinceMs, last.seq));
-    const page = await this.scan(home, key, after, last.seq, PAGE_ENTRIES);
+    const page = await this.scan(home, key, after, last.seq, FIRST_LOOK_ENTRIES);
     if (page.found) return sameBody(page.found, key);
     if (page.upTo >= last.seq) return undefined;
     return this.onLongHome(home, key, page.upTo, last.seq);
@@ -75,8 +77,7 @@ export class FirstResults {
 
   /** A busy timeline: the view knows most of it, and the rest is short. */
   private async onLongHome(home: Home, key: Keyed, after: number, upTo: number): Promise<StoredResult | undefined> {
-    const reached = await this.view.reached(home.partition);
-    const found = await this.view.find(home.partition, key.id);
+    const { reached, found } = await this.askView(home, key);
     if (found) return sameBody(found, key);
     let from = Math.max(after, reached);
     for (let read = 0; read < SCAN_ENTRIES_MAX && from < upTo; read += PAGE_ENTRIES) {
@@ -86,6 +87,18 @@ export class FirstResults {
     }
     if (from < upTo) throw new DomainError('behind');
     return undefined;
+  }
+
+  /** What the view knows; without a database the log is all there is. */
+  private async askView(home: Home, key: Keyed): Promise<{ readonly reached: number; readonly found?: StoredResult }> {
+    try {
+      const reached = await this.view.reached(home.partition);
+      const found = await this.view.find(home.partition, key.id);
+      return found ? { reached, found } : { reached };
+    } catch (error) {
+      if (error instanceof DomainError && error.code === 'unavailable') return { reached: 0 };
+      throw error;
+    }
   }
 
   /**

@@ -1,6 +1,7 @@
 /** For specs: handlers over one log, and people who send them commands as edges do. */
 import { randomBytes } from 'node:crypto';
 import {
+  DomainError,
   newKey,
   streamSubjects,
   type CommandBody,
@@ -17,11 +18,14 @@ import type { KeyLookup } from './key-lookup.js';
 export class FoldedKeys implements KeyLookup {
   /** Up to here, at most, the view has come. */
   reachedMax = Number.POSITIVE_INFINITY;
+  /** The database does not answer. */
+  away = false;
   finds = 0;
 
   constructor(private readonly log: EventLog) {}
 
   async reached(partition: number): Promise<number> {
+    if (this.away) throw new DomainError('unavailable');
     return Math.min(this.reachedMax, await this.log.lastSequence(partition));
   }
 

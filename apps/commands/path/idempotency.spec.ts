@@ -120,6 +120,8 @@ describe.each(['fence-first', 'id-first'] as const)('a broker that checks %s', (
     await accepted(ask(here.handler, 'LeaveRoom', 'bob', den));
     there.view.reachedMax = 0;
     expect(await send(there)).toEqual({ ...first, duplicate: true });
+    there.view.away = true;
+    expect(await send(there)).toEqual({ ...first, duplicate: true });
     expect(await send(here)).toEqual({ ...first, duplicate: true });
   });
 
@@ -131,6 +133,15 @@ describe.each(['fence-first', 'id-first'] as const)('a broker that checks %s', (
       code: 'behind',
       retryMs: 1_000,
     });
+  });
+
+  test('an old key is `unavailable` while the database is away; a young one, and a refusal of one, need none', async () => {
+    const { here } = await platform();
+    here.view.away = true;
+    const send = (by: string, key: string) => ask(here.handler, 'SendMessage', by, { ...den, content: 'x' }, key);
+    expect(await refusal(send('bob', 'old'))).toMatchObject({ code: 'unavailable' });
+    for (let i = 0; i < 100; i++) await accepted(send('bob', freshKey()));
+    expect(await refusal(send('zoe', freshKey()))).toMatchObject({ code: 'not_member' });
   });
 
   test('a young key asks the view nothing', async () => {
