@@ -106,6 +106,8 @@ export interface Split extends Anchored {
 export interface SplitOptions {
   readonly nodes?: 1 | 3;
   readonly env?: Environment;
+  /** By name of the process, on top of the others'. */
+  readonly envOf?: Readonly<Record<string, Environment>>;
 }
 
 const EMBEDDED_BACK_MS = 60_000;
@@ -113,7 +115,7 @@ const REPLICAS = { commands: 2, projection: 2, gateway: 2, api: 2 } as const;
 type ServiceApp = keyof typeof REPLICAS;
 
 /** Two of each service, one broker or three, PostgreSQL, and a proxy in front. */
-export async function startSplit({ nodes = 1, env = {} }: SplitOptions = {}): Promise<Split> {
+export async function startSplit({ nodes = 1, env = {}, envOf = {} }: SplitOptions = {}): Promise<Split> {
   const folder = await temporaryFolder('split');
   const started: { stop(): Promise<void> }[] = [];
   const stop = async (): Promise<void> => {
@@ -145,7 +147,7 @@ export async function startSplit({ nodes = 1, env = {} }: SplitOptions = {}): Pr
     const unexpected: string[] = [];
     const outcomes = await Promise.allSettled(
       names.map(async ({ app, name }) => {
-        const service = keep(await startOne(app, name, folder.path, shared));
+        const service = keep(await startOne(app, name, folder.path, { ...shared, ...envOf[name] }));
         service.onExit((how) => unexpected.push(`${name} ended by itself (${how})`));
         return [name, service] as const;
       }),

@@ -140,6 +140,15 @@ export class Socket {
     await this.closed();
   }
 
+  /** Takes nothing more from the network, until `resume`. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   /** As if the cable were cut. */
   cut(): void {
     this.#socket.terminate();

@@ -100,8 +100,11 @@ export const contentsOf = (frames: readonly Frame[]): unknown[] =>
   frames.filter(({ type }) => type === 'message.sent').map(({ data }) => (data as { content?: unknown }).content);
 
 /** Waits until the condition holds; for what comes about without an answer to wait for. */
-export const eventually = (what: string, condition: () => boolean | Promise<boolean>): Promise<true> =>
-  waitUntil(what, WAIT_MS, condition) as Promise<true>;
+export const eventually = (
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  withinMs = WAIT_MS,
+): Promise<true> => waitUntil(what, withinMs, condition) as Promise<true>;
 
 /** A refusal of Parley's own API, as it came: a problem with a code. */
 export function expectRefusal(answer: Answer, status: number, code: string): void {
