@@ -108,6 +108,39 @@ describe('a leader that is killed between storing and republishing', () => {
   }, 120_000);
 });
 
+describe('a replica that is behind', () => {
+  test('is not taken at its word: reads reach what was acknowledged', async () => {
+    const leading = await leader();
+    const away = (leading + 1) % 3;
+    const [near, far] = await Promise.all(
+      [leading, away].map((node) => connect({ servers: cluster.nodes[node]!.url })),
+    );
+    const [writer, reader] = await Promise.all([near!, far!].map((one) => openEventLog(one, { partitions: 1 })));
+    for (let round = 0; round < 3; round++) {
+      const room = new ContractRoom(1);
+      const node = cluster.nodes[away]!;
+      node.pause();
+      const users = Array.from({ length: 300 }, (_, i) => `user-${i}`);
+      const fences = await Promise.all(users.map((user) => room.join(writer!, user)));
+      const { seq } = await writer!.append(room.says('ann', 'after all of them'));
+      node.resume();
+      const upTo = await reader!.lastSequence(0);
+      const range = { after: fences[0]!.seq - 1, upTo, max: 1_000 };
+      expect(upTo).toBe(seq);
+      const [joined, last, entry, said] = await Promise.all([
+        reader!.readSubject(0, room.members, range),
+        reader!.lastOf(0, [room.members]),
+        reader!.entry(0, seq),
+        reader!.readSubject(0, room.timeline, { ...range, after: 0 }),
+      ]);
+      expect([joined.entries.length, last.length]).toEqual([users.length, users.length]);
+      expect(entry).toMatchObject({ seq, subject: room.timeline });
+      expect(said.entries.map((each) => [each.seq, each.prev])).toEqual([[seq, 0]]);
+    }
+    await Promise.all([near!.close(), far!.close()]);
+  }, 120_000);
+});
+
 describe('a route that is cut', () => {
   test('leaves no hole with who follows, whatever the live copies lack', async () => {
     const leading = await leader();

@@ -113,6 +113,21 @@ export function readsContract(current: () => LogUnderTest): void {
       expect(await read(4 * size)).toMatchObject({ complete: true, entries: { length: 4 } });
     });
 
+    test('goes by what stands there now, where something was erased', async () => {
+      const { log, erase } = current();
+      const { at, seqs } = await busyRoom(5);
+      for (const i of [0, 2, 4]) await erase(at.partition, seqs[i]!);
+      const read = await log.readSubject(at.partition, at.timeline, { after: 0, upTo: seqs[4]!, max: 100 });
+      expect(read).toMatchObject({ complete: true });
+      expect(read.entries.map(({ seq, prev }) => [seq, prev])).toEqual([
+        [seqs[1], 0],
+        [seqs[3], seqs[1]],
+      ]);
+      expect(await log.entry(at.partition, seqs[2]!)).toBeUndefined();
+      const next = await log.readSubject(at.partition, at.timeline, { after: seqs[1]!, upTo: seqs[4]!, max: 100 });
+      expect(next.entries.map(({ seq, prev }) => [seq, prev])).toEqual([[seqs[3], seqs[1]]]);
+    });
+
     test('an empty range is complete', async () => {
       const { log } = current();
       const { at, seqs } = await busyRoom(1);

@@ -1,6 +1,7 @@
 /** A room of its own for each test of the contract suite: the log is shared, the subjects are not. */
 import { randomBytes } from 'node:crypto';
-import { Subjects, type ChatEvent, type MemberState } from '#contract';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { streamName, Subjects, type ChatEvent, type MemberState } from '#contract';
 import { FenceMovedError, type Append, type Appended, type EventLog, type Fence, type StoredEntry } from './log.js';
 
 export const message = (userId: string, content: string, key?: string): ChatEvent => ({
@@ -128,4 +129,11 @@ export async function listening(log: EventLog, liveSubject: string, nudge: () =>
   await until('a live subscription delivers', () => seen.at(-1)?.seq === last.seq);
   seen.length = 0;
   return { seen, subscription };
+}
+
+/** Erases as the eraser will: a delete that overwrites. */
+export async function eraseEntry(connection: NatsConnection, partition: number, seq: number): Promise<void> {
+  const subject = `$JS.API.STREAM.MSG.DELETE.${streamName(partition)}`;
+  const answer = (await connection.request(subject, JSON.stringify({ seq }))).json<{ success?: boolean }>();
+  if (!answer.success) throw new Error(`entry ${seq} was not erased: ${JSON.stringify(answer)}`);
 }

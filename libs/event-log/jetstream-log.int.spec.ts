@@ -1,6 +1,7 @@
 import { afterAll, beforeAll } from '@jest/globals';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { startNatsServer, temporaryFolder, type NatsServer } from '#embedded';
+import { eraseEntry } from './contract-room.js';
 import { logContract } from './log-contract.js';
 import type { EventLog } from './log.js';
 import { openEventLog } from './open.js';
@@ -25,4 +26,9 @@ afterAll(async () => {
   await folder.remove();
 });
 
-logContract('one nats-server', () => ({ log, second, order: 'fence-first' }));
+logContract('one nats-server', () => ({
+  log,
+  second,
+  order: 'fence-first',
+  erase: (partition, seq) => eraseEntry(connections[0]!, partition, seq),
+}));

@@ -14,6 +14,8 @@ export interface LogUnderTest {
   /** The same log over another connection (of the memory twin: the same one). */
   readonly second: EventLog;
   readonly order: CheckOrder;
+  /** Secure delete, as the eraser does it. */
+  erase(partition: number, seq: number): Promise<void>;
 }
 
 /** `current` is called inside tests only, so the log may be opened in a `beforeAll`. */

@@ -64,7 +64,8 @@ export class LogReads {
   }
 
   async entry(partition: number, seq: number): Promise<StoredEntry | undefined> {
-    const [entry] = (await this.whole(partition, { seq, batch: 1 })).entries;
+    // Where the entry was erased the broker gives the one after it.
+    const entry = (await this.whole(partition, { seq, batch: 1 })).entries.find((found) => found.seq === seq);
     if (entry) return toEntry(entry, undefined);
     return this.clustered ? this.leader.at(partition, seq) : undefined;
   }

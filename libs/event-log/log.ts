@@ -144,7 +144,8 @@ export interface EventLog {
   lastSequence(partition: number): Promise<number>;
 
   /**
-   * Entries of one subject (wildcards allowed) after `after` up to `upTo`, oldest first, `prev` filled for a literal subject.
+   * Entries of one subject (wildcards allowed) after `after` up to `upTo`, oldest first, `prev` filled for a literal subject: what
+   * stands before each now (a live entry's may have been erased since).
    * Stops early at `max` entries or `maxBytes` of payload; `complete` says whether it reached `upTo`.
    */
   readSubject(partition: number, subject: string, range: SubjectRange): Promise<SubjectRead>;

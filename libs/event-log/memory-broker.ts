@@ -97,8 +97,10 @@ export class MemoryBroker {
     return this.at(partition, this.#stream(partition).last.get(subject) ?? 0);
   }
 
-  subjects(partition: number): Iterable<string> {
-    return this.#stream(partition).last.keys();
+  /** What stands before an entry on its subject now: its own `prev` may have been erased since. */
+  before({ partition, seq, subject }: StoredEntry): number {
+    for (let before = seq - 1; before > 0; before--) if (this.at(partition, before)?.subject === subject) return before;
+    return 0;
   }
 
   findMarked(subject: string, after: number, mark: StoredMark): MemoryEntry | undefined {
@@ -117,8 +119,8 @@ export class MemoryBroker {
     stream.entries[seq - 1] = undefined;
     if (stream.last.get(entry.subject) !== seq) return;
     // The value before it becomes the last again, which is why state events are never erased.
-    const before = [...this.range(partition, 0, seq)].findLast((other) => other.subject === entry.subject);
-    if (before) stream.last.set(entry.subject, before.seq);
+    const before = this.before(entry);
+    if (before > 0) stream.last.set(entry.subject, before);
     else stream.last.delete(entry.subject);
   }
 

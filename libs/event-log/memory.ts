@@ -90,7 +90,8 @@ export class MemoryLog implements EventLog {
       if (!matches(subject, entry.subject)) continue;
       bytes += entry.bytes;
       if (entries.length === max || (bytes > maxBytes && entries.length > 0)) return { entries, complete: false };
-      entries.push(isLiteral(subject) ? entry : { ...entry, prev: undefined });
+      const prev = entries[entries.length - 1]?.seq ?? this.#broker.before(entry);
+      entries.push({ ...entry, prev: isLiteral(subject) ? prev : undefined });
     }
     return { entries, complete: true };
   }
