@@ -1,7 +1,7 @@
+export { CHAT_PROTO } from './chat-proto.js';
 export * from './protocol.js';
 export * from './subjects.js';
 export * from './ids.js';
-export * from './keys.js';
 export * from './events.js';
 export * from './commands.js';
 export * from './frames.js';

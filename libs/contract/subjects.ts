@@ -169,8 +169,12 @@ export const REQUESTS = {
 
 export const QUEUE_GROUPS = { projection: 'projection' } as const;
 
-/** KV buckets of presence: leases with a TTL (one key a gateway), and connections without. */
-export const BUCKETS = { leases: 'presence_leases', connections: 'presence_connections' } as const;
+/** KV buckets of presence: leases with a TTL (one key a gateway), and connections without. And the object store of files. */
+export const BUCKETS = {
+  leases: 'presence_leases',
+  connections: 'presence_connections',
+  attachments: 'attachments',
+} as const;
 
 /** Keys of presence: a user's connections at one gateway, and when they were last seen. KV keys take no `~`. */
 export const PRESENCE_KEYS = {

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import WebSocket from 'ws';
 import { ChatClient, type SocketConstructor } from '#client';
-import { clientContract, until, type World } from '../../libs/client/client-contract.js';
+import { clientContract, until, type World } from '#client/contract';
 import { textAt } from '../http.js';
 import { type Person, worldOf } from './world.js';
 
@@ -63,7 +63,9 @@ describe('the client on a platform', () => {
     const { room } = await first.send([ann.id, bob.id], 'only we two');
     await until('bob has it', () => heard.includes('only we two'));
     await until('ann has the channel', () => first.state.rooms.has(room ?? ''));
-    expect([...(second.state.rooms.get(room ?? '')?.participants ?? [])].sort()).toEqual([ann.id, bob.id].sort());
+    const both = [ann.id, bob.id].sort();
+    const isKnown = (): boolean => second.state.rooms.get(room ?? '')?.participants.join() === both.join();
+    await until('bob knows whose channel it is', isKnown);
     first.userTyped('sdk');
     await until('bob sees her type', () => typists.includes(ann.id));
     second.watch([ann.id]);
