@@ -87,8 +87,7 @@ export function usePlatform(): Platform {
       let stopping: Promise<void> | undefined;
       return keep({ url: running.address ?? '', stop: () => (stopping ??= running.stop()) });
     },
-    run: (name, actor, body, key) =>
-      bus.run(name, typeof actor === 'string' ? { userId: actor } : actor, body, key),
+    run: (name, actor, body, key) => bus.run(name, typeof actor === 'string' ? { userId: actor } : actor, body, key),
   };
 }
 

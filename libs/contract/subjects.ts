@@ -158,7 +158,6 @@ export const TRANSIENT = {
   /** A session has ended before its tokens do: `{userId, sessionId}`. */
   sessionRevoked: (userId: string): string => `revoked.${userToken(userId)}`,
   sessionsRevokedAll: 'revoked.*',
-  sessionsRevoked: 'revoked.*',
 } as const;
 
 /** Requests that `projection` answers. */

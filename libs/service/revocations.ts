@@ -19,8 +19,8 @@ export function refusingRevoked(verifier: TokenVerifier, nats: NatsConnection, c
   nats.subscribe(TRANSIENT.sessionsRevokedAll, {
     callback: (error, message) => {
       if (error !== null) return;
-      const { sessionId } = message.json<{ sessionId?: unknown }>();
-      if (typeof sessionId !== 'string') return;
+      const sessionId = sessionIn(message.string());
+      if (sessionId === undefined) return;
       ended.delete(sessionId);
       ended.set(sessionId, { untilMs: Date.now() + config.accessTokenMs + MARGIN_MS });
       forgetOld(ended);
@@ -33,6 +33,17 @@ export function refusingRevoked(verifier: TokenVerifier, nats: NatsConnection, c
       return identity;
     },
   };
+}
+
+/** Undefined for what cannot be read: an error thrown in a callback would end the connection's reader. */
+function sessionIn(text: string): string | undefined {
+  try {
+    const said: unknown = JSON.parse(text);
+    const sessionId = typeof said === 'object' && said !== null && 'sessionId' in said ? said.sessionId : undefined;
+    return typeof sessionId === 'string' ? sessionId : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** They stand in the order of their end, because each is remembered for as long. */

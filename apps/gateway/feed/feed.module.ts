@@ -1,6 +1,6 @@
 /** The feed of this process, running from start to drain. Every transport's module imports it. */
 import { Inject, Injectable, Logger, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import type { EventLog } from '#event-log';
+import { LogUnavailableError, type EventLog } from '#event-log';
 import type { Database } from '#read-models';
 import { type Config, CONFIG, DATABASE, EVENT_LOG, HEALTH, type Health } from '#service';
 import { databaseViews } from './database-views.js';
@@ -42,7 +42,8 @@ const feed = {
       views: databaseViews(database),
       roomSubscribersMax: config.roomSubscribersMax,
       nowMs: () => performance.now(),
-      onFault: (error) => logger.error(error),
+      // A log that is away is waited for; whoever operates it knows.
+      onFault: (error) => (error instanceof LogUnavailableError ? logger.warn(error.message) : logger.error(error)),
     });
     await made.start();
     return made;

@@ -18,6 +18,7 @@ import {
 import type { EventLog, StoredEntry, TailsNotice } from '#event-log';
 import { Following } from './following.js';
 import { LocalUser } from './local-user.js';
+import { orCrash } from './or-crash.js';
 import { Partition } from './partition.js';
 import { Places, type Place } from './places.js';
 import type { Reader } from './reader.js';
@@ -134,7 +135,12 @@ export class Feed {
     user.readers.add(reader);
     this.readers.add(reader);
     reader.user = user;
-    await user.listen(() => this.log.live(LIVE.memberships(userId), (entry) => this.offer(entry)));
+    await user.listen(() =>
+      this.log.live(
+        LIVE.memberships(userId),
+        orCrash((entry) => this.offer(entry)),
+      ),
+    );
     return user;
   }
 

@@ -19,7 +19,7 @@ export class Notices implements OnModuleInit, OnModuleDestroy {
   ) {}
 
   onModuleInit(): void {
-    this.listen(TRANSIENT.sessionsRevoked, revocation, (said) => this.revoke(said));
+    this.listen(TRANSIENT.sessionsRevokedAll, revocation, (said) => this.revoke(said));
     this.listen(TRANSIENT.markedAll, markRequest, ({ userId, roomId: room, messageId, kind }) => {
       for (const reader of this.feed.user(userId)?.readers ?? [])
         if (!reader.isJoining) reader.send({ op: 'marked', room, messageId, kind });

@@ -8,6 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { streamSubjects } from '#contract';
 import { LogUnavailableError, type EventLog, type Subscription, type TailsNotice } from '#event-log';
+import { orCrash } from './or-crash.js';
 
 /** Without a notice for so long, the log is asked whether it has moved. */
 const SILENCE_MS = 5_000;
@@ -45,7 +46,10 @@ export class Partition {
   ) {}
 
   async start(nowMs: number): Promise<void> {
-    this.subscription = await this.host.log.tails(this.number, (notice) => this.receive(notice));
+    this.subscription = await this.host.log.tails(
+      this.number,
+      orCrash((notice) => this.receive(notice)),
+    );
     this.heardAtMs = nowMs;
     this.mark = Math.max(this.mark, await this.host.log.lastSequence(this.number));
   }

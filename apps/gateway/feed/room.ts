@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { LIMITS, parseLogSubject, type MemberState } from '#contract';
 import { LogUnavailableError, type EventLog, type StoredEntry, type Subscription } from '#event-log';
 import type { Encoding } from './encoding.js';
+import { orCrash } from './or-crash.js';
 import type { Reader } from './reader.js';
 import { bytesOf, isMessage, joinBytes, memberOf, roomEvent, type RoomEvent } from './room-event.js';
 import { Tail } from './tail.js';
@@ -111,7 +112,10 @@ export class Room {
   }
 
   private async begin(liveSubject: string, locate: () => Promise<RoomStart>): Promise<void> {
-    this.subscription = await this.host.log.live(liveSubject, (entry) => this.receive(entry));
+    this.subscription = await this.host.log.live(
+      liveSubject,
+      orCrash((entry) => this.receive(entry)),
+    );
     const start = await locate();
     this.timelineSeq = start.timelineSeq;
     this.ordinal = start.ordinal;

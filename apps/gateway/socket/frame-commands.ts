@@ -43,8 +43,8 @@ export class FrameCommands {
     const name = BY_OP.get(frame.op);
     if (name === undefined) throw new Error(`no command has the op ${frame.op}`);
     if (name === 'SendMessage') this.sends.take(identity.userId);
-    const { op: _op, id, key, room, ...rest } = frame;
-    const body = room === undefined ? rest : { ...rest, roomId: room };
+    const { id, key } = frame;
+    const body = bodyOf(frame);
     const result = await this.queue.run(identity.userId, () =>
       name === 'SendMessage'
         ? this.send(identity, body, key, reader)
@@ -70,6 +70,13 @@ export class FrameCommands {
       throw error;
     }
   }
+}
+
+/** A command's body is its frame without what belongs to the envelope; `room` is how frames call `roomId`. */
+function bodyOf({ room, ...frame }: CommandFrame & { room?: unknown }): Record<string, unknown> {
+  const body: Record<string, unknown> = { ...frame, ...(room === undefined ? {} : { roomId: room }) };
+  for (const name of ['op', 'id', 'key']) delete body[name];
+  return body;
 }
 
 /** Only what a command needs of who acts. */

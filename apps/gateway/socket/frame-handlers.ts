@@ -4,6 +4,7 @@ import { type ClientFrame, DomainError, type MarkReply, type MarkRequest, REQUES
 import { COMMAND_BUS, type CommandBus, type Config, CONFIG, type Identity } from '#service';
 import { Feed } from '../feed/feed.js';
 import type { Reader } from '../feed/reader.js';
+import { Watches } from '../presence/watches.js';
 import { Typing } from '../typing/typing.js';
 import { FrameCommands } from './frame-commands.js';
 import type { SocketConnection } from './socket-connection.js';
@@ -19,6 +20,7 @@ export class FrameHandlers {
     @Inject(CONFIG) config: Config,
     private readonly feed: Feed,
     private readonly typing: Typing,
+    private readonly watches: Watches,
   ) {
     this.commands = new FrameCommands(bus, config);
   }
@@ -39,14 +41,17 @@ export class FrameHandlers {
         return this.typing.say(reader, frame.room, frame.typing);
       case 'ping':
         return this.feed.giveCursor(reader, 'pong');
-      case 'watch':
-        throw new DomainError('unavailable');
+      case 'watch': {
+        const sendPresent = await this.watches.watch(reader, frame.users);
+        connection.send({ op: 'ack', id: frame.id });
+        return sendPresent();
+      }
     }
   }
 
-  entered(_reader: Reader, _identity: Identity): void {}
-
-  left(_reader: Reader): void {}
+  left(reader: Reader): void {
+    this.watches.leave(reader);
+  }
 
   private async mark(frame: Extract<Request, { op: 'read' | 'delivered' }>, { userId }: Identity): Promise<void> {
     const { room: roomId, messageId, op: kind } = frame;

@@ -1,5 +1,6 @@
 /** `/ws`: from the upgrade to the close. What a client reads is the feed's; what it says is read here and handed on. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { IncomingMessage } from 'node:http';
 import { Inject, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
@@ -9,6 +10,7 @@ import { type Config, CONFIG, type Identity, type TokenVerifier } from '#service
 import { Feed } from '../feed/feed.js';
 import { openReader, type OpenFrom } from '../feed/opening.js';
 import { Reader } from '../feed/reader.js';
+import { Here } from '../presence/here.js';
 import { TOKEN_VERIFIER } from '../tokens.js';
 import { FrameRefusedError, readClientFrame, type RequestId } from './client-frames.js';
 import { FrameHandlers } from './frame-handlers.js';
@@ -18,6 +20,12 @@ import { FRAME, SocketAdapter } from './socket.adapter.js';
 import { ANSWERS_MAX, SocketConnection } from './socket-connection.js';
 
 const SWEEP_MS = 250;
+/** Closes of a drain: this far apart, all of them within this time. */
+const DRAIN_EACH_MS = 2;
+const DRAIN_SPREAD_MAX_MS = 8_000;
+const DRAIN_RETRY_MS = 500;
+/** What is under way may still be answered, and closes be acknowledged, for so long. */
+const DRAIN_ANSWERS_MS = 3_000;
 
 @WebSocketGateway({ path: '/ws' })
 export class SocketGateway implements OnModuleInit, OnModuleDestroy {
@@ -26,19 +34,36 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
   /** Signed-in connections of a user on this gateway. */
   private readonly counts = new Map<string, number>();
   private sweeping: NodeJS.Timeout | undefined;
+  private draining = false;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(TOKEN_VERIFIER) private readonly verifier: TokenVerifier,
     private readonly feed: Feed,
     private readonly handlers: FrameHandlers,
+    private readonly here: Here,
   ) {}
 
   onModuleInit(): void {
     this.sweeping = setInterval(() => this.sweep(), SWEEP_MS);
   }
 
-  onModuleDestroy(): void {
+  /** Says so, lets what is under way be answered, and closes one after the other: a crowd must not come back at once. */
+  async onModuleDestroy(): Promise<void> {
+    this.draining = true;
+    const spreadMs = Math.min(DRAIN_SPREAD_MAX_MS, this.connections.size * DRAIN_EACH_MS);
+    const drain = PARLEY.frame({ op: 'drain', retryMs: DRAIN_RETRY_MS + spreadMs });
+    for (const { reader } of this.connections)
+      if (reader?.sink.encoding === PARLEY && drain !== undefined) reader.writeNow(drain);
+    const startMs = performance.now();
+    const all = [...this.connections];
+    for (const [i, connection] of all.entries()) {
+      await delay(Math.max(0, startMs + (spreadMs * i) / all.length - performance.now()));
+      while (connection.answering > 0 && performance.now() - startMs < DRAIN_ANSWERS_MS) await delay(DRAIN_EACH_MS);
+      connection.close(CLOSE.draining, 'draining');
+    }
+    while (this.connections.size > 0 && performance.now() - startMs < spreadMs + DRAIN_ANSWERS_MS)
+      await delay(DRAIN_EACH_MS);
     clearInterval(this.sweeping);
   }
 
@@ -54,6 +79,7 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
     client.connection = connection;
     this.connections.add(connection);
     connection.echo = upgrade.echo;
+    if (this.draining) return connection.close(CLOSE.draining, 'draining');
     if (upgrade.refused !== undefined) return refuseSignIn(connection, upgrade.refused);
     if (upgrade.identity === undefined) return;
     connection.identity = upgrade.identity;
@@ -70,6 +96,7 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
     this.feed.leave(reader);
     this.handlers.left(reader);
     this.count(identity.userId, -1);
+    this.here.disconnected(identity.userId);
   }
 
   @SubscribeMessage(FRAME)
@@ -157,11 +184,11 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
     if ((this.counts.get(identity.userId) ?? 0) >= LIMITS.socketsPerUser)
       return connection.close(CLOSE.tooManyConnections, `at most ${LIMITS.socketsPerUser} connections a user`);
     this.count(identity.userId, 1);
+    this.here.connected(identity.userId);
     const reader = new Reader(randomUUID(), connection, echo, identity.sessionId);
     connection.reader = reader;
     try {
       await openReader(this.feed, reader, identity.userId, from);
-      if (!connection.isClosed) this.handlers.entered(reader, identity);
     } catch (error) {
       this.log.warn(`replay failed: ${String(error)}`);
       connection.close(CLOSE.replayFailed, 'replay failed');

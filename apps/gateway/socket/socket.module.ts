@@ -3,6 +3,7 @@ import { type INestApplication, Module } from '@nestjs/common';
 import { type Config, CONFIG, type TokenVerifier } from '#service';
 import { Feed } from '../feed/feed.js';
 import { FeedModule } from '../feed/feed.module.js';
+import { PresenceModule } from '../presence/presence.module.js';
 import { SignInModule } from '../sign-in.module.js';
 import { TOKEN_VERIFIER } from '../tokens.js';
 import { TypingModule } from '../typing/typing.module.js';
@@ -12,7 +13,7 @@ import { SocketGateway } from './socket.gateway.js';
 import { examineUpgrade } from './upgrade.js';
 
 @Module({
-  imports: [FeedModule, SignInModule, TypingModule],
+  imports: [FeedModule, PresenceModule, SignInModule, TypingModule],
   providers: [SocketGateway, FrameHandlers],
 })
 export class SocketModule {}
