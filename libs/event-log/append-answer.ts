@@ -30,7 +30,10 @@ export const BROKER_CODES = {
   fenceInFlight: 10164,
   /** The same message id is in flight. */
   idInFlight: 10158,
-  /** A batch of which the leader has not seen every part: some went to a leader that is gone, or were refused themselves. */
+  /**
+   * A batch of which the leader has not seen every part: some went to a leader that is gone, or were refused
+   * themselves.
+   */
   batchIncomplete: 10176,
   /** More batches open than the broker keeps (50 a stream). */
   batchesInFlight: 10210,

@@ -1,22 +1,23 @@
 /**
- * How an append comes to a definite end, whatever the broker answers. The rules are the same over JetStream and over the
- * memory twin; only the port differs.
+ * How an append comes to a definite end, whatever the broker answers. The rules are the same over JetStream and over
+ * the memory twin; only the port differs.
  *
  * One append is one or more *tries*, all identical. It ends
  * - stored, by the broker's word;
  * - not stored (FenceMovedError, AppendRefusedError, LogUnavailableError), when every try was answered so;
  * - unknown (AppendUnknownError), when the answer to some try was lost and nothing found out since.
  *
- * Too much in flight already ends an append at once, unless one of its tries was lost: what may be stored has to be found out.
+ * Too much in flight already ends an append at once, unless one of its tries was lost: what may be stored has to be
+ * found out.
  *
  * A try whose answer was lost is repeated with the same message id: the broker then answers with the first entry. Every
- * append has an id for that, a random one where the caller has none. One server, however, checks the fence before the id,
- * and our own first try may have moved that fence (or its sender has left since), so a fence that has moved after a
- * lost answer is no answer: the entry is looked for on its subject. If it is not there it never will be: a first
- * try that is still on its way meets the same moved fence.
+ * append has an id for that, a random one where the caller has none. One server, however, checks the fence before the
+ * id, and our own first try may have moved that fence (or its sender has left since), so a fence that has moved after a
+ * lost answer is no answer: the entry is looked for on its subject. If it is not there it never will be: a first try
+ * that is still on its way meets the same moved fence.
  *
- * A batch has no message id. It is repeated after a lost answer only if it fences a subject that it writes itself: then at most
- * one of its tries can be stored, and each carries the batch's id, by which it is found.
+ * A batch has no message id. It is repeated after a lost answer only if it fences a subject that it writes itself: then
+ * at most one of its tries can be stored, and each carries the batch's id, by which it is found.
  */
 import { encodeEvent, HEADERS } from '#contract';
 import { describe, judge, type Answer } from './append-answer.js';
@@ -54,7 +55,10 @@ export interface AppendPort {
   publishBatch(entries: readonly OutgoingEntry[], batchId: string): Promise<Answer>;
   /** A sequence that the partition had reached by now: whatever is stored from now on comes after it. */
   reached(partition: number): number;
-  /** The sequence of the entry with this mark on a subject after `after`, by the leader's word. @throws LogUnavailableError */
+  /**
+   * The sequence of the entry with this mark on a subject after `after`, by the leader's word. @throws
+   * LogUnavailableError
+   */
   findMarked(partition: number, subject: string, after: number, mark: StoredMark): Promise<number | undefined>;
   newId(): string;
   now(): number;

@@ -1,4 +1,6 @@
-/** Every answer of one nats-server that the rules of appending know, provoked, raw: what it says and what we make of it. */
+/**
+ * Every answer of one nats-server that the rules of appending know, provoked, raw: what it says and what we make of it.
+ */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
 import { HEADERS } from '#contract';

@@ -1,6 +1,6 @@
 /**
- * For tests of outages: writers that keep several rooms busy, followers and a tails listener beside them, and at the end the
- * account. Every acknowledged append stands exactly once, and whoever follows has the log, whole and in order.
+ * For tests of outages: writers that keep several rooms busy, followers and a tails listener beside them, and at the
+ * end the account. Every acknowledged append stands exactly once, and whoever follows has the log, whole and in order.
  */
 import { expect } from '@jest/globals';
 import { ContractRoom, contents, until } from './contract-room.js';
@@ -97,7 +97,10 @@ export class BusyLog {
     this.#checkTails(followed, this.#notices[partition]!);
   }
 
-  /** What a gateway would know at each notice: nothing moved that it does not name. A notice lost on the way shows as a gap. */
+  /**
+   * What a gateway would know at each notice: nothing moved that it does not name. A notice lost on the way shows as a
+   * gap.
+   */
   #checkTails(followed: readonly StoredEntry[], notices: readonly TailsNotice[]): void {
     for (const { from, to, last } of notices) {
       const moved = new Map(

@@ -1,4 +1,7 @@
-/** What the log's parts need to know of their NATS connection, in one place because the library does not publish all of it. */
+/**
+ * What the log's parts need to know of their NATS connection, in one place because the library does not publish all of
+ * it.
+ */
 import { createInbox, type NatsConnection } from '@nats-io/transport-node';
 
 /** A fresh inbox under the connection's own prefix: each service may subscribe to its own only. */

@@ -206,8 +206,8 @@ export function deliveryContract(current: () => LogUnderTest): void {
 }
 
 /**
- * What a reader shows: the log, then live by the chain of `prev`. On a cluster a live copy can be missing (interest spreads
- * slowly), which the chain shows; then the log is read.
+ * What a reader shows: the log, then live by the chain of `prev`. On a cluster a live copy can be missing (interest
+ * spreads slowly), which the chain shows; then the log is read.
  */
 async function chained(
   log: EventLog,

@@ -115,8 +115,8 @@ export async function until(what: string, condition: () => boolean, ms = 20_000)
 }
 
 /**
- * A live subscription that is known to deliver: in a cluster interest spreads to the other nodes after the subscription was
- * confirmed, so something is appended until it arrives, and then forgotten.
+ * A live subscription that is known to deliver: in a cluster interest spreads to the other nodes after the subscription
+ * was confirmed, so something is appended until it arrives, and then forgotten.
  */
 export async function listening(log: EventLog, liveSubject: string, nudge: () => Promise<Appended>) {
   const seen: StoredEntry[] = [];

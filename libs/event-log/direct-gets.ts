@@ -1,7 +1,7 @@
 /**
- * Direct gets: reads that any replica answers, many entries at a time. The answers to one request arrive in order and each
- * names the one before it, so that an answer lost on the way (a route cut between two nodes) is seen: what comes after it is
- * dropped and the batch counts as cut short, never as complete.
+ * Direct gets: reads that any replica answers, many entries at a time. The answers to one request arrive in order and
+ * each names the one before it, so that an answer lost on the way (a route cut between two nodes) is seen: what comes
+ * after it is dropped and the batch counts as cut short, never as complete.
  */
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { HEADERS, streamName } from '#contract';
@@ -115,7 +115,10 @@ export class DirectGets {
   }
 }
 
-/** A status ends the answer: 204 after the last entry, 404 when there is none, 413 for too many, 503 when nobody serves the stream. */
+/**
+ * A status ends the answer: 204 after the last entry, 404 when there is none, 413 for too many, 503 when nobody serves
+ * the stream.
+ */
 function end(collecting: Collecting, block: string): void {
   const code = statusCode(block);
   if (code === 404) return collecting.finish({ whole: collecting.entries.length === 0 && !collecting.broken });

@@ -5,7 +5,8 @@
  *   reading --(nothing)--> waiting --(a wake-up, or followIdleMs)--> reading
  *
  * While a batch is handed over the next one is read already. The place moves only with entries that were handed over in
- * order, so whatever goes wrong with a read (a broker away, an answer cut short, a replica behind) repeats it and nothing else.
+ * order, so whatever goes wrong with a read (a broker away, an answer cut short, a replica behind) repeats it and
+ * nothing else.
  */
 import { LOG_LIMITS } from './limits.js';
 import type { FollowOptions, StoredEntry } from './log.js';

@@ -1,6 +1,6 @@
 /** The log over JetStream: its parts, put together. What each does stands in its own file. */
 import { randomBytes } from 'node:crypto';
-import type { NatsConnection } from '@nats-io/transport-node';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { TRANSIENT } from '#contract';
 import { appendAll, appendOne, type AppendPort } from './appending.js';
 import type { ConnectionWatch } from './connection.js';
@@ -13,17 +13,18 @@ import { LOG_LIMITS, retryPauseMs } from './limits.js';
 import { LogIdentity } from './log-identity.js';
 import { partitionOfSubject } from './log-subject.js';
 import { LogReads } from './log-reads.js';
-import type {
-  Append,
-  Appended,
-  AppendOptions,
-  EventLog,
-  FollowOptions,
-  StoredEntry,
-  SubjectRange,
-  SubjectRead,
-  Subscription,
-  TailsNotice,
+import {
+  LogUnavailableError,
+  type Append,
+  type Appended,
+  type AppendOptions,
+  type EventLog,
+  type FollowOptions,
+  type StoredEntry,
+  type SubjectRange,
+  type SubjectRead,
+  type Subscription,
+  type TailsNotice,
 } from './log.js';
 import { pause, random } from './pause.js';
 import { Publisher } from './publisher.js';
@@ -124,25 +125,17 @@ export class JetStreamLog implements EventLog {
   }
 
   async live(liveSubject: string, onEntry: (entry: StoredEntry) => void): Promise<Subscription> {
-    const subscription = this.#nc.subscribe(liveSubject, {
-      callback: (error, message) => {
-        const stored = error ? undefined : storedMessage(message);
-        if (stored) onEntry(toEntry(stored, stored.lastSequence));
-      },
+    return this.#listen(liveSubject, (message) => {
+      const stored = storedMessage(message);
+      if (stored) onEntry(toEntry(stored, stored.lastSequence));
     });
-    await this.#nc.flush();
-    return { stop: async () => subscription.unsubscribe() };
   }
 
   async tails(partition: number, onNotice: (notice: TailsNotice) => void): Promise<Subscription> {
-    const subscription = this.#nc.subscribe(TRANSIENT.tails(partition), {
-      callback: (error, message) => {
-        const notice = error ? undefined : parseNotice(message.string());
-        if (notice) onNotice(notice);
-      },
+    return this.#listen(TRANSIENT.tails(partition), (message) => {
+      const notice = parseNotice(message.string());
+      if (notice) onNotice(notice);
     });
-    await this.#nc.flush();
-    return { stop: async () => subscription.unsubscribe() };
   }
 
   async publishTails(partition: number, signal: AbortSignal): Promise<void> {
@@ -166,6 +159,22 @@ export class JetStreamLog implements EventLog {
   async close(): Promise<void> {
     this.#publisher.stop();
     this.#direct.stop();
+  }
+
+  async #listen(subject: string, onMessage: (message: Msg) => void): Promise<Subscription> {
+    await this.#connection.untilUp(LOG_LIMITS.readMs);
+    const subscription = this.#nc.subscribe(subject, {
+      callback: (error, message) => {
+        if (!error) onMessage(message);
+      },
+    });
+    try {
+      await this.#nc.flush();
+    } catch (cause) {
+      subscription.unsubscribe();
+      throw new LogUnavailableError(`${subject}: the broker did not confirm the subscription`, { cause });
+    }
+    return { stop: async () => subscription.unsubscribe() };
   }
 
   #saw(partition: number, seq: number): void {

@@ -1,4 +1,6 @@
-/** The last entries of many subjects at once (`multi_last`), for start-up and rare loads: it holds the stream's lock. */
+/**
+ * The last entries of many subjects at once (`multi_last`), for start-up and rare loads: it holds the stream's lock.
+ */
 import type { DirectAnswer, DirectGets } from './direct-gets.js';
 import type { LeaderReads } from './leader-reads.js';
 import { LOG_LIMITS } from './limits.js';
@@ -27,8 +29,8 @@ export class LastValues {
     subjects: readonly string[],
     upTo: number | undefined,
   ): Promise<StoredMessage[]> {
-    // In a cluster the entry that the leader has last is asked for as well: the answer then always says how far the answering
-    // replica is, which "no results" would not.
+    // In a cluster the entry that the leader has last is asked for as well: the answer then always says how far the
+    // answering replica is, which "no results" would not.
     const newest = this.reads.clustered ? await this.leader.last(partition, '>') : undefined;
     if (this.reads.clustered && !newest) return [];
     const asked = newest && !subjects.includes(newest.subject) ? [...subjects, newest.subject] : subjects;

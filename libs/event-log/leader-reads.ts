@@ -1,6 +1,6 @@
 /**
- * Reads that a stream's leader answers, and nobody else (`STREAM.MSG.GET`, `STREAM.INFO`): what stands there now. A direct get
- * may come from a replica that is a moment behind.
+ * Reads that a stream's leader answers, and nobody else (`STREAM.MSG.GET`, `STREAM.INFO`): what stands there now. A
+ * direct get may come from a replica that is a moment behind.
  */
 import { decodeEvent, streamName } from '#contract';
 import { BROKER_CODES } from './append-answer.js';

@@ -2,7 +2,10 @@
 export const LOG_LIMITS = {
   /** How long an append repeats itself, by the rules of `appending.ts`, before it gives up with a named error. */
   appendMs: 10_000,
-  /** How long one try waits for its acknowledgement. A synced append takes well under a second, a new leader some seconds. */
+  /**
+   * How long one try waits for its acknowledgement. A synced append takes well under a second, a new leader some
+   * seconds.
+   */
   ackMs: 2_000,
   /**
    * Appends without an answer, per process. Over it an append is refused at once instead of queued: at 7,000 synced
@@ -11,7 +14,8 @@ export const LOG_LIMITS = {
   inFlightMax: 4_096,
   /**
    * Batches without an answer, per process; more wait for their turn. The broker stages each in files of its own, one
-   * after the other (1 ms when the disk is idle, 30 ms when it is not) and keeps 50 a stream: more at once only time out.
+   * after the other (1 ms when the disk is idle, 30 ms when it is not) and keeps 50 a stream: more at once only time
+   * out.
    */
   batchesInFlightMax: 8,
   batchesWaitingMax: 1_024,
@@ -39,7 +43,9 @@ export const LOG_LIMITS = {
   openMs: 30_000,
 } as const;
 
-/** Pauses between tries: doubling, capped, each shortened at random by up to half so that writers do not march in step. */
+/**
+ * Pauses between tries: doubling, capped, each shortened at random by up to half so that writers do not march in step.
+ */
 export const RETRY_PAUSE = { firstMs: 2, maxMs: 250 } as const;
 
 export function retryPauseMs(tries: number, random: () => number): number {

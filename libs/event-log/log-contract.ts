@@ -1,6 +1,6 @@
 /**
- * What every log must do, whichever it is: the memory twin in both orders of the broker, JetStream on one server, and on three.
- * Each test has a room of its own, so they can share one log.
+ * What every log must do, whichever it is: the memory twin in both orders of the broker, JetStream on one server, and
+ * on three. Each test has a room of its own, so they can share one log.
  */
 import { describe } from '@jest/globals';
 import { appendsContract } from './contract-appends.js';

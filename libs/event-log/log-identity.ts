@@ -1,7 +1,8 @@
 /**
- * Whether the log is still the one that was opened. A backup that is restored under a running process makes another log of
- * it, with another epoch, in which the sequences that this process remembers mean nothing: no fence of its holds, and a
- * follower would go on in the wrong place. A restore needs the broker to go away, so it is looked at whenever that comes back.
+ * Whether the log is still the one that was opened. A backup that is restored under a running process makes another log
+ * of it, with another epoch, in which the sequences that this process remembers mean nothing: no fence of its holds,
+ * and a follower would go on in the wrong place. A restore needs the broker to go away, so it is looked at whenever
+ * that comes back.
  */
 import { STREAM_METADATA, streamName } from '#contract';
 import type { ConnectionWatch } from './connection.js';

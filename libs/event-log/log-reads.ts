@@ -1,9 +1,9 @@
 /**
  * Reads of the log: direct gets for the mass, the leader's word where a replica's could be old.
  *
- * A replica answers with what it has. What it has is never wrong, but may end too early. So in a cluster every claim that
- * nothing stands somewhere (the end of a range, a hole, no entry before this one) is put to the leader, by one question:
- * which is the next entry after this one? On a single server the answering server is the leader.
+ * A replica answers with what it has. What it has is never wrong, but may end too early. So in a cluster every claim
+ * that nothing stands somewhere (the end of a range, a hole, no entry before this one) is put to the leader, by one
+ * question: which is the next entry after this one? On a single server the answering server is the leader.
  */
 import type { StoredMark } from './appending.js';
 import type { ConnectionWatch } from './connection.js';

@@ -1,6 +1,6 @@
 /**
- * The durable log, as the rest of the platform sees it. Two implementations: JetStream (`jetstream-log.ts`) and the memory
- * twin (`memory.ts`); both pass `log-contract.ts`.
+ * The durable log, as the rest of the platform sees it. Two implementations: JetStream (`jetstream-log.ts`) and the
+ * memory twin (`memory.ts`); both pass `log-contract.ts`.
  *
  * Terminology
  * - *partition*: one stream, `CHAT_<p>`. A room lives whole in one, a user's own subjects likewise.
@@ -72,8 +72,8 @@ export class AppendRefusedError extends Error {
 }
 
 /**
- * The broker or the streams on it are not what is configured, or no longer the log that was opened (a backup was restored
- * under a running process, which then has to be started anew). One message says what differs and what to do.
+ * The broker or the streams on it are not what is configured, or no longer the log that was opened (a backup was
+ * restored under a running process, which then has to be started anew). One message says what differs and what to do.
  */
 export class LogMismatchError extends Error {
   override readonly name = 'LogMismatchError';
@@ -108,7 +108,10 @@ export interface FollowOptions {
   readonly signal: AbortSignal;
 }
 
-/** Published by the tails role on `tails.<p>`: the last sequence of every subject that moved between `from` (exclusive) and `to`. */
+/**
+ * Published by the tails role on `tails.<p>`: the last sequence of every subject that moved between `from` (exclusive)
+ * and `to`.
+ */
 export interface TailsNotice {
   readonly epoch: string;
   readonly from: number;
@@ -121,15 +124,16 @@ export interface EventLog {
   readonly partitions: number;
 
   /**
-   * Appends one entry. Retries by itself what is known to be safe, with jitter, until `LOG_LIMITS.appendMs` has passed: "in
-   * flight" refusals (10164, 10158), lost answers (each append has an id, a random one when none is given), nobody there.
+   * Appends one entry. Retries by itself what is known to be safe, with jitter, until `LOG_LIMITS.appendMs` has passed:
+   * "in flight" refusals (10164, 10158), lost answers (each append has an id, a random one when none is given), nobody
+   * there.
    * @throws FenceMovedError, LogUnavailableError, AppendUnknownError, AppendRefusedError
    */
   append(append: Append, options?: AppendOptions): Promise<Appended>;
 
   /**
-   * Appends all entries or none, next to each other, in one partition (an atomic batch). A batch carries no message id: its
-   * fences make a repeat fail, and the caller finds the first result by `event.key.id` in the last values.
+   * Appends all entries or none, next to each other, in one partition (an atomic batch). A batch carries no message id:
+   * its fences make a repeat fail, and the caller finds the first result by `event.key.id` in the last values.
    * @throws as `append`
    */
   appendBatch(appends: readonly Append[]): Promise<Appended & { readonly seqs: readonly number[] }>;
@@ -137,16 +141,19 @@ export interface EventLog {
   /** The last entry of a subject, from the stream's leader: what stands there now, not what a replica knew. */
   last(subject: string): Promise<StoredEntry | undefined>;
 
-  /** The last entries of several subjects of one partition (wildcards allowed). For start-up and rare loads only: it holds the stream's lock. */
+  /**
+   * The last entries of several subjects of one partition (wildcards allowed). For start-up and rare loads only: it
+   * holds the stream's lock.
+   */
   lastOf(partition: number, subjects: readonly string[], upToSeq?: number): Promise<StoredEntry[]>;
 
   /** The partition's last sequence, from the leader; 0 when empty. */
   lastSequence(partition: number): Promise<number>;
 
   /**
-   * Entries of one subject (wildcards allowed) after `after` up to `upTo`, oldest first, `prev` filled for a literal subject: what
-   * stands before each now (a live entry's may have been erased since).
-   * Stops early at `max` entries or `maxBytes` of payload; `complete` says whether it reached `upTo`.
+   * Entries of one subject (wildcards allowed) after `after` up to `upTo`, oldest first, `prev` filled for a literal
+   * subject: what stands before each now (a live entry's may have been erased since). Stops early at `max` entries or
+   * `maxBytes` of payload; `complete` says whether it reached `upTo`.
    */
   readSubject(partition: number, subject: string, range: SubjectRange): Promise<SubjectRead>;
 
@@ -154,15 +161,17 @@ export interface EventLog {
   entry(partition: number, seq: number): Promise<StoredEntry | undefined>;
 
   /**
-   * Follows a partition in order, without hole or repeat, for ever: calls `onBatch` and waits for it before the next one.
-   * Resolves when `signal` aborts; rejects with what `onBatch` threw. A broker that is away is waited for.
+   * Follows a partition in order, without hole or repeat, for ever: calls `onBatch` and waits for it before the next
+   * one. Resolves when `signal` aborts; rejects with what `onBatch` threw. A broker that is away is waited for.
    * @param onBatch entries in order, and the partition's last sequence as known when they were read.
    */
   follow(options: FollowOptions, onBatch: (entries: StoredEntry[], last: number) => Promise<void>): Promise<void>;
 
   /**
-   * Stored entries as the broker republishes them on `live.>`: at once, but not reliably (a killed leader, a cut route).
-   * Takes a live subject (`LIVE.room(...)`, ...). Ready (known to the server) when the promise resolves.
+   * Stored entries as the broker republishes them on `live.>`: at once, but not reliably (a killed leader, a cut
+   * route). Takes a live subject (`LIVE.room(...)`, ...). Ready (known to the server) when the promise resolves; it
+   * outlives the connection's breaks.
+   * @throws LogUnavailableError
    */
   live(liveSubject: string, onEntry: (entry: StoredEntry) => void): Promise<Subscription>;
 
@@ -170,8 +179,8 @@ export interface EventLog {
   tails(partition: number, onNotice: (notice: TailsNotice) => void): Promise<Subscription>;
 
   /**
-   * Runs the tails role for one partition from the log's present end until `signal` aborts: follows and publishes a notice
-   * every `tailsMs` in which something happened.
+   * Runs the tails role for one partition from the log's present end until `signal` aborts: follows and publishes a
+   * notice every `tailsMs` in which something happened.
    */
   publishTails(partition: number, signal: AbortSignal): Promise<void>;
 }

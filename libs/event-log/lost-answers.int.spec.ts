@@ -39,7 +39,10 @@ beforeEach(async () => {
   fence = await room.join(direct, 'ann');
 });
 
-/** Starts an append whose answer (or which itself) is lost; `meanwhile` happens before the connection is cut and the append repeated. */
+/**
+ * Starts an append whose answer (or which itself) is lost; `meanwhile` happens before the connection is cut and the
+ * append repeated.
+ */
 async function losing<T>(
   what: 'answers' | 'requests',
   append: () => Promise<T>,

@@ -1,6 +1,6 @@
 /**
- * What a broker does with an append, in memory: fences, ids, batches, sequences. It answers as nats-server does, so that
- * everything above it (`appending.ts`, `follow.ts`, `tails.ts`) is the code that runs over JetStream.
+ * What a broker does with an append, in memory: fences, ids, batches, sequences. It answers as nats-server does, so
+ * that everything above it (`appending.ts`, `follow.ts`, `tails.ts`) is the code that runs over JetStream.
  */
 import { decodeEvent, HEADERS, LIMITS } from '#contract';
 import { BROKER_CODES, type Answer } from './append-answer.js';

@@ -1,9 +1,10 @@
 /**
- * The memory twin: the log without a broker, for interleavings that no real server can be made to show, and for the client's
- * test kit. It passes the same contract suite as the real one, in both orders in which brokers check fence and id.
+ * The memory twin: the log without a broker, for interleavings that no real server can be made to show, and for the
+ * client's test kit. It passes the same contract suite as the real one, in both orders in which brokers check fence and
+ * id.
  *
- * Nothing in it waits for real time. Deliveries go through `defer` (a microtask by default), which is where a scheduler that
- * chooses the interleaving takes hold; pauses between tries pass on a clock of their own.
+ * Nothing in it waits for real time. Deliveries go through `defer` (a microtask by default), which is where a scheduler
+ * that chooses the interleaving takes hold; pauses between tries pass on a clock of their own.
  */
 import { liveSubject } from '#contract';
 import { appendAll, appendOne, type AppendPort } from './appending.js';

@@ -1,10 +1,10 @@
 /**
  * Opening the log: creates it where there is none, and refuses to work on one that is not as configured.
  *
- * Creating: `CHAT_0` first. Its metadata hold the new log's epoch, and the broker creates a stream once, so of processes that
- * start together one decides the epoch and the others read it back. Then the other streams (creating the same one twice is no
- * error), then `CHAT_0` is marked complete. An unmarked log was interrupted while it was created, so nobody has written to it,
- * and whoever comes next goes on; from a marked log a missing stream was lost.
+ * Creating: `CHAT_0` first. Its metadata hold the new log's epoch, and the broker creates a stream once, so of
+ * processes that start together one decides the epoch and the others read it back. Then the other streams (creating the
+ * same one twice is no error), then `CHAT_0` is marked complete. An unmarked log was interrupted while it was created,
+ * so nobody has written to it, and whoever comes next goes on; from a marked log a missing stream was lost.
  */
 import { randomBytes } from 'node:crypto';
 import { errors, type NatsConnection } from '@nats-io/transport-node';
@@ -142,7 +142,10 @@ async function createStreams(api: JetStreamApi, shape: LogShape, existing: Strea
   if (error) throw apiRefusal(config.name, error);
 }
 
-/** False when a stream of that name is there with another configuration. A cluster whose nodes are still joining is waited for. */
+/**
+ * False when a stream of that name is there with another configuration. A cluster whose nodes are still joining is
+ * waited for.
+ */
 async function create(api: JetStreamApi, config: StreamConfig): Promise<boolean> {
   const until = performance.now() + LOG_LIMITS.openMs;
   for (;;) {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { startNatsServer, temporaryFolder, type NatsServer } from '#embedded';
 import { BusyLog } from './busy-log.js';
-import { ContractRoom, contents, timelineOf } from './contract-room.js';
+import { ContractRoom, contents, timelineOf, until } from './contract-room.js';
 import { LogMismatchError, type EventLog } from './log.js';
 import { openEventLog } from './open.js';
 
@@ -61,6 +61,18 @@ describe('a broker that is killed and started again', () => {
     await server.kill();
     await server.restart();
     expect(await reader.append(send, { messageId: `${room.roomId}-k` })).toEqual({ ...first, duplicate: true });
+  });
+
+  test('is waited for by who subscribes while it is away', async () => {
+    const room = new ContractRoom(writer.partitions);
+    await server.kill();
+    const seen: string[] = [];
+    const subscribing = reader.live('live.room.>', (entry) => seen.push(...contents([entry])));
+    await server.restart();
+    const subscription = await subscribing;
+    await writer.append(room.says('ann', 'hello'));
+    await until('it is heard', () => seen.includes('hello'));
+    await subscription.stop();
   });
 
   test('is waited for by a live subscription as well', async () => {

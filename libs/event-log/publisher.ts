@@ -1,9 +1,9 @@
 /**
  * The thin publisher: the only thing that publishes to the log.
  *
- * The library's `js.publish` costs a timer, a subscription entry and 25 us of CPU a call. Here one inbox subscription takes
- * all answers, the last token of the reply subject says whose it is, and one sweep serves all time-outs: entries wait in
- * the order they were sent and all for the same time, so the sweep looks at the oldest only.
+ * The library's `js.publish` costs a timer, a subscription entry and 25 us of CPU a call. Here one inbox subscription
+ * takes all answers, the last token of the reply subject says whose it is, and one sweep serves all time-outs: entries
+ * wait in the order they were sent and all for the same time, so the sweep looks at the oldest only.
  *
  * States of a message: sent -> answered | silent. It is silent after `ackMs`, or at once when the connection breaks,
  * because its answer cannot arrive any more. What could not be sent at all is `nobody`: nothing is stored.
@@ -51,9 +51,9 @@ export class Publisher {
   }
 
   /**
-   * An atomic batch, when its turn comes. All its messages share one reply subject: those that the broker took are answered
-   * with nothing, the first real answer is the batch's. A part that is refused says why; the commit after it would only say
-   * "incomplete".
+   * An atomic batch, when its turn comes. All its messages share one reply subject: those that the broker took are
+   * answered with nothing, the first real answer is the batch's. A part that is refused says why; the commit after it
+   * would only say "incomplete".
    */
   publishBatch(entries: readonly OutgoingEntry[], batchId: string): Promise<Answer> {
     const sent = this.#batches.take(() => this.#sendBatch(entries, batchId));
@@ -81,7 +81,8 @@ export class Publisher {
       record[HEADERS.expectedLastSubjectSequence] = [String(fence.seq)];
       record[HEADERS.expectedLastSubjectSequenceSubject] = [fence.subject];
     }
-    // Straight from a record: the library's `append` checks and searches on every call, at twice the cost of all the rest.
+    // Straight from a record: the library's `append` checks and searches on every call, at twice the cost of all the
+    // rest.
     this.#nc.publish(subject, payload, { headers: MsgHdrsImpl.fromRecord(record), reply });
   }
 
@@ -97,7 +98,8 @@ export class Publisher {
         publish(this.#inbox + token);
       } catch (cause) {
         this.#waiting.delete(token);
-        // The library throws for a closed connection, where nothing was sent, and for a payload over the server's limit.
+        // The library throws for a closed connection, where nothing was sent, and for a payload over the server's
+        // limit.
         answer(this.connection.up ? refused(400, String(cause)) : NOBODY);
       }
     });

@@ -1,8 +1,9 @@
 /**
- * An entry as the broker hands it out, by a direct get or as a republished copy, and its one translation into `StoredEntry`.
+ * An entry as the broker hands it out, by a direct get or as a republished copy, and its one translation into
+ * `StoredEntry`.
  *
- * Header blocks are read as text, each field where it is needed. The library would make a map of arrays of every block, which
- * costs a follower more than everything else it does with an entry.
+ * Header blocks are read as text, each field where it is needed. The library would make a map of arrays of every block,
+ * which costs a follower more than everything else it does with an entry.
  */
 import type { Msg } from '@nats-io/transport-node';
 import { decodeEvent, HEADERS, STREAM_PREFIX } from '#contract';

@@ -1,8 +1,8 @@
 /**
  * The streams of the log, all of them, and what of an existing one must be as configured.
  *
- * `CHAT_<p>` holds `chat.<p>.>` for ever. What it stores it republishes on `live.>`, without the partition's token, so that whoever
- * listens needs to know neither partitions nor streams.
+ * `CHAT_<p>` holds `chat.<p>.>` for ever. What it stores it republishes on `live.>`, without the partition's token, so
+ * that whoever listens needs to know neither partitions nor streams.
  */
 import { LIMITS, LIVE_ROOT, STREAM_METADATA, streamName, streamSubjects } from '#contract';
 import { LOG_LIMITS } from './limits.js';
@@ -65,7 +65,10 @@ export function streamConfig(partition: number, shape: LogShape, epoch: string):
   };
 }
 
-/** What of an existing stream is not as configured, one line each; empty when all is well. `max_bytes` is the operator's. */
+/**
+ * What of an existing stream is not as configured, one line each; empty when all is well. `max_bytes` is the
+ * operator's.
+ */
 export function differences(found: StreamConfig, shape: LogShape): string[] {
   const wanted = streamConfig(partitionNumber(found), shape, '');
   const lines: string[] = [];

@@ -1,8 +1,9 @@
 /**
- * The tails role of a partition: reads the log in order and tells, every `tailsMs` in which something happened, what stands
- * last on every subject that moved. Gateways check by it that the live copies missed nothing.
+ * The tails role of a partition: reads the log in order and tells, every `tailsMs` in which something happened, what
+ * stands last on every subject that moved. Gateways check by it that the live copies missed nothing.
  *
- * Notices of one run join end to end (`from` is the one before's `to`). A new run starts at the log's end, which shows as a gap.
+ * Notices of one run join end to end (`from` is the one before's `to`). A new run starts at the log's end, which shows
+ * as a gap.
  */
 import { LOG_LIMITS } from './limits.js';
 import type { StoredEntry, TailsNotice } from './log.js';

@@ -1,7 +1,7 @@
 /**
- * Wakes followers at rest: one subscription to everything that is republished, for all followers of a process, kept only
- * while there are any. Which partition an entry belongs to follows from its subject, so a message costs no header parsing;
- * only a follower that is about to wait reads the sequence of the last one.
+ * Wakes followers at rest: one subscription to everything that is republished, for all followers of a process, kept
+ * only while there are any. Which partition an entry belongs to follows from its subject, so a message costs no header
+ * parsing; only a follower that is about to wait reads the sequence of the last one.
  *
  * A wake-up is a hint. Entries whose copy was lost are found when `followIdleMs` have passed.
  */
@@ -43,8 +43,8 @@ export class WakeUps {
   }
 
   /**
-   * Resolves when something after `after` was announced, or after `followIdleMs`. What was announced and yet not found by
-   * `emptySteps` reads stands on the leader and not yet on the replica that answered: a short pause, then again.
+   * Resolves when something after `after` was announced, or after `followIdleMs`. What was announced and yet not found
+   * by `emptySteps` reads stands on the leader and not yet on the replica that answered: a short pause, then again.
    */
   async more(partition: number, after: number, emptySteps: number, signal: AbortSignal): Promise<void> {
     const cell = this.#partitions[partition];
