@@ -1,4 +1,6 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { waitUntil } from '#embedded';
+import { connectNats, loadConfig, PresenceLease } from '#service';
 import { plainText, problem } from '../test-client.js';
 import { ANNA, BEN, CLEO, People } from '../test-people.js';
 import { type Api, foreignToken, SECRET, usePlatform } from '../test-platform.js';
@@ -162,6 +164,29 @@ describe('counting connections', () => {
     });
     expect(await api.ask(count({ users: ['alice'] }))).toMatchObject(plainText(401, 'missing authorization header'));
     expect((await people.ask(ANNA, count({ users: ['alice'] }))).json()).toEqual({ alice: 0 });
+  });
+
+  test('counts what the gateways have, and a user with a connection is online', async () => {
+    const nats = await connectNats(loadConfig({ NATS_URL: platform.nats.url }), 'spec');
+    const troubles: string[] = [];
+    const gateway = await PresenceLease.take(nats, { replicas: 1, onTrouble: (problem) => troubles.push(problem) });
+    gateway.connected('anna');
+    gateway.connected('anna');
+    gateway.connected('ben');
+    const users = ['anna', 'ben', 'cleo'];
+    await waitUntil('all are counted', 15_000, async () => {
+      return (await limited.ask(count({ users }))).text === '{"anna":2,"ben":1,"cleo":0}';
+    });
+    const shown = async () => (await people.ask(BEN, { url: '/api/users/anna' })).json();
+    await waitUntil('anna is online', 15_000, async () => (await shown())['online'] === true);
+    await gateway.end();
+    await waitUntil('all are gone', 15_000, async () => {
+      return (await limited.ask(count({ users }))).text === '{"anna":0,"ben":0,"cleo":0}';
+    });
+    await waitUntil('anna is offline', 15_000, async () => (await shown())['online'] === false);
+    expect((await shown())['lastSeen']).toMatch(/Z$/);
+    expect(troubles).toEqual([]);
+    await nats.close();
   });
 
   test.each([
