@@ -4,7 +4,7 @@ import { type Finding, lineOf, type Source, walk } from './source.js';
 
 /** The packages that the shipped files of a library may load; a library that is not listed may load any. */
 const PACKAGES: Readonly<Record<string, RegExp>> = {
-  'libs/contract': /^(zod|node:crypto)$/,
+  'libs/contract': /^(zod|node:(crypto|path|url))$/,
   'libs/domain': /^$/,
   'libs/event-log': /^(@nats-io\/.*|node:.*)$/,
   'libs/client': /^(ws|node:.*)$/,
