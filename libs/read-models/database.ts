@@ -19,6 +19,11 @@ export interface Db {
 
 export interface Database extends Db {
   readonly url: string;
+  /**
+   * Counts up whenever a connection for queries is made or lost. A server that crashed may have forgotten its last commits, and it
+   * takes a new connection to talk to it: what was known of it before is to be asked again.
+   */
+  readonly sessions: number;
   /** For entities (accounts) and for SQL that runs once: `database.source.query(sql, params)`. */
   readonly source: DataSource;
   /** A connection for one writer, outside of the pool of queries. @param name shown in `pg_stat_activity` */
@@ -34,6 +39,8 @@ export interface DatabaseOptions {
 }
 
 const POOL_MAX = 10;
+/** Kept open, so that the first query after a pause does not wait for a connection. */
+const POOL_MIN = 2;
 /** Leaders of all partitions, a rebuild beside each, and the marks; connections are made as they are needed. */
 const WRITERS_MAX = 256;
 /** A database that is starting, or recovering from a crash, is waited for so long. */
@@ -46,10 +53,16 @@ const STATEMENT_TIMEOUT_MS = 10_000;
 const MIGRATION_LOCK = 0x7061726c;
 
 /**
- * A session that says nothing for 10 s is ended by the server, and its locks with it: the leader's pulse keeps it. Everything
- * that a writer touches is found by key; a plan made while a table was small must not read it whole when it is large.
+ * - A session that says nothing for 10 s is ended by the server, and its locks with it: the writer's pulse keeps it.
+ * - Everything that a writer touches is found by key. So one plan serves for ever, and must not be one that reads a table whole
+ *   because it was small when the plan was made.
+ * - A commit does not wait for the disk: rows and checkpoint are lost together or not at all, the log has the events, and they are
+ *   applied again. The disk is left to the log, whose acknowledgements do wait for it. (What a query was told of a checkpoint may
+ *   be wrong after such a crash: see `Database.sessions`.)
  */
 const WRITER_SESSION = [
+  '-c synchronous_commit=off',
+  '-c plan_cache_mode=force_generic_plan',
   '-c enable_seqscan=off',
   '-c enable_hashjoin=off',
   '-c enable_mergejoin=off',
@@ -67,6 +80,7 @@ const WRITER_SESSION = [
 export async function openDatabase(url: string, options: DatabaseOptions = {}): Promise<Database> {
   const source = dataSource(url, {
     max: options.poolMax ?? POOL_MAX,
+    min: POOL_MIN,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
   });
@@ -83,6 +97,7 @@ export async function openDatabase(url: string, options: DatabaseOptions = {}): 
 
 class PostgresDatabase implements Database {
   private readonly pool: pg.Pool;
+  private sessionsMadeOrLost = 0;
   private opening: Promise<DataSource> | undefined;
 
   constructor(
@@ -91,6 +106,11 @@ class PostgresDatabase implements Database {
     private readonly writers: DataSource,
   ) {
     this.pool = (source.driver as PostgresDriver).master as pg.Pool;
+    for (const event of ['connect', 'remove'] as const) this.pool.on(event, () => void this.sessionsMadeOrLost++);
+  }
+
+  get sessions(): number {
+    return this.sessionsMadeOrLost;
   }
 
   async query<R extends object>(name: string, sql: string, params: readonly unknown[] = []): Promise<R[]> {

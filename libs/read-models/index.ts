@@ -5,7 +5,7 @@ export { countDeadLetters, type DeadLetterRow, listDeadLetters } from './dead-le
 export { inboxOf } from './inbox/queries.js';
 export { findKey, type StoredKey } from './keys/queries.js';
 export { type MarkInput, type MarkOutcome, writeMarks } from './marks/marks.js';
-export { getMember, listMembers, type Membership, membershipPeriods } from './members/queries.js';
+export { getMember, listMembers, memberIdsOf, type Membership, membershipPeriods } from './members/queries.js';
 export { isDataError, type LogIdentity, PartitionWriter } from './partition-writer.js';
 export {
   type Checkpoint,
@@ -17,9 +17,11 @@ export {
 export { PositionWaiter } from './positions/position-waiter.js';
 export { projections, withNeeds } from './projections.js';
 export type { Batch, LogEntry, Placed, ReadModel } from './read-model.js';
+export { readableRoom, visibleRoom } from './rooms/access.js';
 export {
   getRoom,
   getRoomFor,
+  listAllRooms,
   listRooms,
   roomAnchor,
   roomsOfUser,
@@ -35,5 +37,6 @@ export {
   pageMessagesByOffset,
   roomHistory,
 } from './timeline/queries.js';
+export { searchRoom, searchRoomsOf } from './timeline/search.js';
 export { getUser, getUsers, type StoredUser } from './users/queries.js';
 export type { Writer } from './writer.js';

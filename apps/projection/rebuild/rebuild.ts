@@ -98,8 +98,6 @@ async function takeLock(control: Writer): Promise<void> {
 async function openPart(port: RebuildPort, partition: number, models: readonly ReadModel[]): Promise<Part> {
   const writer = await port.database.writer(`parley rebuild ${partition}`);
   await useNextTables(writer);
-  // What a crash would lose here is thrown away anyway; the swap's own commit waits for the disk, and with it for all before.
-  await writer.execute('set synchronous_commit to off');
   const target = new PartitionWriter(writer, partition, models);
   await target.load({ epoch: port.log.epoch, last: 0 });
   // Nobody reads these tables yet, so nobody is told.

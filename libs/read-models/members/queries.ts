@@ -30,6 +30,23 @@ export async function listMembers(db: Db, roomId: string): Promise<MemberView[]>
   }));
 }
 
+/** Ids of the first members of each room, in the order in which they came. */
+export async function memberIdsOf(
+  db: Db,
+  roomIds: readonly string[],
+  limitEach: number,
+): Promise<ReadonlyMap<string, string[]>> {
+  const rows = await db.query<{ room_id: string; user_ids: string[] }>(
+    'members-ids-of',
+    `select wanted.room_id, array(
+       select user_id from members where members.room_id = wanted.room_id and standing = 'member'
+       order by joined_at, user_id limit $2) as user_ids
+     from unnest($1::text[]) as wanted (room_id)`,
+    [roomIds, limitEach],
+  );
+  return new Map(rows.map((row) => [row.room_id, row.user_ids]));
+}
+
 /** A user's membership of a room, whatever its standing. */
 export interface Membership extends MemberState {
   /** Sequence of the membership event. */

@@ -1,14 +1,15 @@
 /**
  * Lets a query wait until the views include what its caller has seen. At rest that is known without asking: `projection`
  * tells after each commit how far a partition has come. Only while somebody waits is the checkpoint looked up as well, for
- * notices are core NATS and may be lost.
+ * notices are core NATS and may be lost. What is known is forgotten when a connection is made or lost: a server that crashed may
+ * have gone back a little.
  *
  * States: *known* (a notice or a look-up gave the partition's checkpoint), *waiting* (somebody wants more than that: look-ups
  * run), *idle* (nobody waits: no timer, no query).
  */
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import { type Cursor, DomainError, LIMITS, type Position, TRANSIENT } from '#contract';
-import type { Db } from '../database.js';
+import type { Database } from '../database.js';
 import { checkpointOf } from './checkpoints.js';
 
 const LOOK_UP_EVERY_MS = 100;
@@ -29,9 +30,10 @@ export class PositionWaiter {
   private readonly waiting = new Set<Waiting>();
   private readonly notices: Subscription;
   private timer: NodeJS.Timeout | undefined;
+  private sessions = 0;
 
   constructor(
-    private readonly db: Db,
+    private readonly db: Pick<Database, 'query' | 'sessions'>,
     nats: NatsConnection,
   ) {
     this.notices = nats.subscribe(TRANSIENT.viewsAll, {
@@ -55,12 +57,12 @@ export class PositionWaiter {
 
   /** Whether the views are known to include it; asks nobody. */
   includes({ partition, seq }: Position): boolean {
-    return seq === 0 || (this.known.get(partition)?.seq ?? -1) >= seq;
+    return seq === 0 || (this.knownOf(partition)?.seq ?? -1) >= seq;
   }
 
   /** How far the views of a partition are known to have come; undefined before the first notice. Never too far, perhaps not far enough. */
   reached(partition: number): number | undefined {
-    return this.known.get(partition)?.seq;
+    return this.knownOf(partition)?.seq;
   }
 
   close(): void {
@@ -71,11 +73,17 @@ export class PositionWaiter {
     this.waiting.clear();
   }
 
+  private knownOf(partition: number): Known | undefined {
+    if (this.sessions !== this.db.sessions) this.known.clear();
+    this.sessions = this.db.sessions;
+    return this.known.get(partition);
+  }
+
   private async positionsOf({ epoch, seqs }: Cursor): Promise<Position[]> {
     const positions = seqs.map((seq, partition) => ({ partition, seq })).filter(({ seq }) => seq > 0);
     for (const { partition } of positions) {
-      if (!this.known.has(partition)) await this.lookUp(partition);
-      const known = this.known.get(partition);
+      if (this.knownOf(partition) === undefined) await this.lookUp(partition);
+      const known = this.knownOf(partition);
       if (known !== undefined && known.epoch !== epoch)
         throw new DomainError('invalid_cursor', 'the cursor is of another epoch of the log');
     }
@@ -91,7 +99,7 @@ export class PositionWaiter {
         this.waiting.add(entry.waiting);
         limit.addEventListener('abort', timedOut);
         // The first look-up at once: a process that has just started knows nothing yet.
-        if (!this.known.has(target.partition)) this.lookUpForAll();
+        if (this.knownOf(target.partition) === undefined) this.lookUpForAll();
         else this.lookUpLater();
       });
     } finally {
@@ -125,7 +133,7 @@ export class PositionWaiter {
 
   /** A look-up may be older than a notice that overtook it; only another epoch takes a checkpoint back. */
   private onNotice({ partition, epoch, seq }: Known & { readonly partition: number }): void {
-    const before = this.known.get(partition);
+    const before = this.knownOf(partition);
     if (before?.epoch === epoch && before.seq >= seq) return;
     this.known.set(partition, { epoch, seq });
     for (const { target, resolve } of this.waiting) if (target.partition === partition && target.seq <= seq) resolve();

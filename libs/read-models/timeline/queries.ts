@@ -18,7 +18,7 @@ export interface MessageRow {
   readonly reply_to: string | null;
 }
 
-const COLUMNS = 'room_id, seq, partition, ordinal, at, sender, type, content, metadata, mentions, reply_to';
+export const COLUMNS = 'room_id, seq, partition, ordinal, at, sender, type, content, metadata, mentions, reply_to';
 
 export function messageView(row: MessageRow): MessageView {
   return {
