@@ -4,21 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { openEventLog } from '#event-log';
 import { openDatabase } from '#read-models';
-import {
-  COMMAND_BUS,
-  CommandBus,
-  type Config,
-  CONFIG,
-  ConfigError,
-  connectNats,
-  DATABASE,
-  EVENT_LOG,
-  Health,
-  HEALTH,
-  NATS,
-  ResourcesModule,
-  type Running,
-} from '#service';
+import { type Config, openResources, type Running } from '#service';
 import { attachSockets, GatewayModule } from './gateway.module.js';
 import { HealthController } from './health.controller.js';
 
@@ -28,40 +14,16 @@ const POOL_MAX = 8;
 @Module({ controllers: [HealthController] })
 class GatewayProcess {}
 
-/** @throws ConfigError, or an error of one line when NATS or PostgreSQL cannot be reached */
 export async function startGateway(config: Config, logger: ConsoleLogger): Promise<Running> {
-  if (config.databaseUrl === undefined)
-    throw new ConfigError('DATABASE_URL is not set: the gateway reads snapshots there');
-  const nats = await connectNats(config, 'gateway');
-  // The write side creates the log, and only it may; until it has, this waits.
-  const log = await openEventLog(nats, { partitions: config.partitions, replicas: config.natsReplicas });
-  const database = await openDatabase(config.databaseUrl, { poolMax: POOL_MAX });
-  const health = new Health();
-  health.add('nats', () => {
-    if (nats.isClosed()) throw new Error('the connection is closed');
-    return nats.getServer();
+  const resources = await openResources(config, 'gateway', {
+    // The write side creates the log, and only it may; until it has, this waits.
+    log: (nats) => openEventLog(nats, { partitions: config.partitions, replicas: config.natsReplicas }),
+    database: (url) => openDatabase(url, { poolMax: POOL_MAX }),
   });
-  health.add('database', async () => void (await database.query('health', 'select 1')));
-  const resources = new Map<symbol, unknown>([
-    [CONFIG, config],
-    [NATS, nats],
-    [EVENT_LOG, log],
-    [DATABASE, database],
-    [HEALTH, health],
-    [COMMAND_BUS, new CommandBus(nats)],
-  ]);
-  const root = { module: GatewayProcess, imports: [ResourcesModule.with(resources), GatewayModule] };
+  const root = { module: GatewayProcess, imports: [resources.module, GatewayModule] };
   const options = { logger, abortOnError: false };
   const app = await NestFactory.create<NestFastifyApplication>(root, new FastifyAdapter(), options);
   attachSockets(app);
   await app.listen(config.port, config.host);
-  return {
-    address: await app.getUrl(),
-    async stop() {
-      health.drain();
-      await app.close();
-      await database.close();
-      await nats.drain();
-    },
-  };
+  return resources.running(app, await app.getUrl());
 }

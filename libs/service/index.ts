@@ -1,3 +1,4 @@
+export { type AttachmentInfo, Attachments, attachmentType, type NewAttachment } from './attachments.js';
 export { CommandBus } from './command-bus.js';
 export { type Config, ConfigError, type IdentitySource, loadConfig } from './config.js';
 export { Health, healthAnswer, type HealthReport, serveHealth } from './health.js';
@@ -9,6 +10,7 @@ export { type LeaseOptions, PresenceLease } from './presence-lease.js';
 export { createLogger, type Running, runService } from './process.js';
 export { RateLimit } from './rate-limits.js';
 export { refusingRevoked } from './revocations.js';
+export { type Openers, openResources, type Resources, runMicroservice } from './resources.js';
 export { ResourcesModule } from './resources.module.js';
 export { ownKeys, SigningKeys, type Statements } from './signing-keys.js';
 export { COMMAND_BUS, CONFIG, DATABASE, EVENT_LOG, HEALTH, NATS } from './tokens.js';
