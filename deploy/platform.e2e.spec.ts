@@ -2,11 +2,14 @@
  * The services as docker-compose.yml starts them, with its environment and the broker's users, as processes on this machine: people
  * talk, and the broker refuses nothing that a service does.
  */
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import {
   freePort,
+  projectRoot,
   type NatsServer,
   type Postgres,
   type ServiceProcess,
@@ -21,12 +24,14 @@ import { Http, textAt } from '../test/http.js';
 import { Socket } from '../test/socket.js';
 import { environmentIn, ourServices, readCompose, secretNames, type ComposeService } from './compose-file.js';
 
+const run = promisify(execFile);
 const PASSWORD = 'p1';
 const given = Object.fromEntries(secretNames().map((name) => [name, PASSWORD]));
 const started: { stop(): Promise<void> }[] = [];
 const services = new Map<string, ServiceProcess>();
 let nats: NatsServer;
 let postgres: Postgres;
+let databaseUrl: string;
 let natsLog: string;
 let http: Http;
 
@@ -48,8 +53,8 @@ beforeAll(async () => {
     startNatsServer({ storeDir: join(home.path, 'nats'), logFile: natsLog, configExtra: users }).then(keep),
     startPostgres({ dataDir: join(home.path, 'postgres') }).then(keep),
   ]);
-  const databaseUrl = await postgres.createDatabase('parley');
-  await Promise.all(ourServices(readCompose()).map((each) => start(each, databaseUrl, home.path)));
+  databaseUrl = await postgres.createDatabase('parley');
+  await Promise.all(ourServices(readCompose()).map((each) => start(each, home.path)));
   const url = (name: string): string => String(services.get(name)?.url);
   const proxy = keep(await startProxy({ gateways: () => [url('gateway')], apis: () => [url('api')] }));
   http = new Http(proxy.url);
@@ -60,7 +65,7 @@ afterAll(async () => {
 });
 
 /** Where compose has names and fixed ports, this machine has other ones; everything else is as it stands in the file. */
-async function start([name, each]: [string, ComposeService], databaseUrl: string, home: string): Promise<void> {
+async function start([name, each]: [string, ComposeService], home: string): Promise<void> {
   const port = await freePort();
   const inFile = environmentIn(each, given);
   const moved = { NATS_URL: nats.url, DATABASE_URL: databaseUrl, PARLEY_HOME: home };
@@ -90,7 +95,7 @@ async function connected(token: string): Promise<Socket> {
   return socket;
 }
 
-test('people talk, and the broker refuses nothing', async () => {
+test('people talk, and see who is there', async () => {
   const [ann, ben] = [await register('ann'), await register('ben')];
   const [annHttp, benHttp] = [http.as(ann), http.as(ben)];
   expect(await annHttp.post('/api/rooms', { id: 'tea', name: 'Tea' })).toMatchObject({ status: 202 });
@@ -116,6 +121,19 @@ test('people talk, and the broker refuses nothing', async () => {
 
   await annSocket.close();
   await benSocket.close();
+});
+
+test("the operator's tool looks at the read models and has them rebuilt", async () => {
+  const main = join(projectRoot(), 'dist', 'apps', 'cli', 'operate', 'main.js');
+  const tool = readCompose().services['operate'];
+  if (!tool) throw new Error('compose has no operate');
+  const env = { ...environmentIn(tool, given), NATS_URL: nats.url, DATABASE_URL: databaseUrl };
+  const operate = (...args: string[]) => run(process.execPath, [main, 'projections', ...args], { env });
+  expect((await operate('status')).stdout).toContain('dead letters: 0');
+  await expect(operate('rebuild')).resolves.toHaveProperty('stderr', '');
+});
+
+test('the broker has refused nothing of all that', async () => {
   const log = (): string => readFileSync(natsLog, 'utf8');
   await waitUntil('the log is written', 5_000, () => log().includes('Server is ready'));
   expect(
