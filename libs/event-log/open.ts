@@ -25,6 +25,8 @@ export interface OpenOptions extends LogShape {
 
 const OLDEST_SERVER = [2, 12] as const;
 const POLL_MS = 100;
+/** Readings in a row that find the same log wrong. */
+const MISMATCHES_MAX = 10;
 
 /**
  * @throws LogMismatchError one message: what is wrong and what to do.
@@ -74,11 +76,11 @@ async function settleEpoch(api: JetStreamApi, options: OpenOptions): Promise<str
     const streams = await readStreams(api, options.partitions);
     const { epoch, mismatch } = checkStreams(streams, options);
     if (epoch !== undefined) return epoch;
-    // What is read while another process creates the log can look torn: only a second reading counts.
+    // What is read while another process creates the log can look torn, on a cluster for some time: only what stays counts.
     mismatches = mismatch === undefined ? 0 : mismatches + 1;
-    if (mismatches === 1) continue;
-    if (mismatch !== undefined) throw new LogMismatchError(mismatch);
-    if (options.create) await createStreams(api, options, streams[0]);
+    if (mismatch !== undefined && mismatches >= MISMATCHES_MAX) throw new LogMismatchError(mismatch);
+    if (mismatch !== undefined) await pause(POLL_MS);
+    else if (options.create) await createStreams(api, options, streams[0]);
     else if (performance.now() >= until)
       throw new LogMismatchError(`there is no log (stream ${streamName(0)}): start the service that creates it first`);
     else await pause(POLL_MS);

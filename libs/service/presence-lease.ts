@@ -7,6 +7,7 @@
  * another gateway may have swept it.
  */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { PRESENCE_KEYS } from '#contract';
 import { keysOf, LEASE_MS, MARKER_MS, Presence } from './presence.js';
@@ -15,6 +16,8 @@ import { keysOf, LEASE_MS, MARKER_MS, Presence } from './presence.js';
 const RENEWALS_PER_LEASE = 4;
 const WRITES_AT_ONCE = 64;
 const RETRY_MS = 500;
+/** How long a lease may take to be had before the gateway gives up. */
+const BEGIN_MS = 15_000;
 
 export interface LeaseOptions {
   readonly replicas: number;
@@ -46,12 +49,24 @@ export class PresenceLease {
   /** Takes a lease and sweeps what earlier gateways left. Ready to count when the promise resolves. */
   static async take(nats: NatsConnection, options: LeaseOptions): Promise<PresenceLease> {
     const lease = new PresenceLease(new Presence(nats, options), options);
-    await lease.renew();
-    await lease.sweepStrangers();
+    await lease.begin();
     lease.timer = setInterval(() => {
       lease.beat().catch((error: unknown) => options.onTrouble(`presence is not renewed: ${String(error)}`));
     }, lease.leaseMs / RENEWALS_PER_LEASE);
     return lease;
+  }
+
+  /** A cluster that has just started, or has lost a node, may have no JetStream to offer for some seconds. */
+  private async begin(): Promise<void> {
+    for (const until = performance.now() + BEGIN_MS; ;) {
+      try {
+        await this.renew();
+        return await this.sweepStrangers();
+      } catch (error) {
+        if (performance.now() >= until) throw error;
+        await delay(RETRY_MS);
+      }
+    }
   }
 
   /** A user has one more connection here. */
