@@ -1,6 +1,5 @@
 /** Gateways on real servers: the feed's promises, and what goes beside it. */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { beforeAll, expect, test } from '@jest/globals';
 import { CLOSE, parseCursor } from '#contract';
 import { waitUntil } from '#embedded';
@@ -182,7 +181,7 @@ test('a drain is announced, closes with a code to come back with, and loses noth
   const acks = Promise.all(
     Array.from({ length: 5 }, (_, i) => bob.request({ op: 'send', room: roomId, content: `last ${i}` })),
   );
-  await delay(0);
+  await new Promise((resolve) => setImmediate(resolve));
   const stopped = leaving.stop();
   expect((await acks).map(({ op }) => op)).toEqual(Array(5).fill('ack'));
   expect(await bob.frame({ op: 'drain' })).toMatchObject({ retryMs: expect.any(Number) });
