@@ -88,6 +88,8 @@ export class ChatClient {
   private readonly typed: TypingNotices;
   private readonly typists: TypingUsers;
   private cancelRetry: (() => void) | undefined;
+  /** The server's clock less this one's: keys carry the server's time. */
+  private serverAheadMs = 0;
 
   constructor(options: ChatClientOptions) {
     const urls = typeof options.url === 'string' ? [options.url] : options.url;
@@ -238,6 +240,7 @@ export class ChatClient {
   private take(frame: ServerFrame): void {
     switch (frame.op) {
       case 'welcome':
+        this.serverAheadMs = Date.parse(frame.time) - this.clock.now();
         return this.sync.welcome(frame);
       case 'event':
       case 'skip':
@@ -339,7 +342,7 @@ export class ChatClient {
   }
 
   private key(): string {
-    return newKey(this.clock.now(), crypto.getRandomValues(new Uint8Array(10)));
+    return newKey(Math.max(0, this.clock.now() + this.serverAheadMs), crypto.getRandomValues(new Uint8Array(10)));
   }
 }
 

@@ -13,6 +13,7 @@ const welcome = (recovered: boolean, seq = 0): ServerFrameOf<'welcome'> => ({
   cursor: 'e.0',
   recovered,
   heartbeatMs: 1_000,
+  time: '2026-01-01T00:00:00.000Z',
   rooms: [room(seq)],
 });
 

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { keyTimeMs } from '#contract';
 import { clientContract, shown, until, type World } from './client-contract.js';
 import { MockServer } from './testing.js';
 
@@ -94,6 +95,17 @@ describe('the client on the test kit', () => {
         : undefined;
     const acks = await Promise.all(['first', 'second'].map((text) => client.send('tea', text)));
     expect(acks[0]?.seq).toBeLessThan(acks[1]?.seq ?? 0);
+    client.close();
+  });
+
+  test("a wrong clock makes no wrong keys: they carry the server's time", async () => {
+    const aheadMs = 3_600_000;
+    const clock = { now: () => Date.now() + aheadMs, after: () => () => undefined };
+    const client = server.client({ clock });
+    await client.connect();
+    await client.send('tea', 'what time is it?');
+    const key = String(server.received.find(({ op }) => op === 'send')?.['key']);
+    expect(Math.abs((keyTimeMs(key) ?? 0) - Date.now())).toBeLessThan(aheadMs / 2);
     client.close();
   });
 

@@ -9,26 +9,10 @@
  *     server.say('tea', 'bob', 'Hello');   // a live event
  *     server.disconnect();                 // the client comes back by itself
  */
-import type { MessageView, RoomView, ServerFrame, ServerFrameOf } from '#contract';
+import type { ServerFrame, ServerFrameOf } from '#contract';
 import { ChatClient, type ChatClientOptions } from './chat-client.js';
 import type { Clock, SocketLike } from './connection.js';
-
-interface MockRoom {
-  readonly id: string;
-  name: string;
-  readonly members: Set<string>;
-  /** The timeline, by sequence. */
-  readonly log: Entry[];
-}
-
-interface Entry {
-  readonly seq: number;
-  readonly prev: number;
-  readonly room: string;
-  readonly frame: ServerFrameOf<'event'>;
-  /** The key of the send that made it, and whose it was. */
-  readonly key: string | undefined;
-}
+import { mockAnswer, type MockEntry, type MockRoom, timeOf } from './mock-http.js';
 
 type ClientOp = { readonly op: string; readonly id?: string } & Readonly<Record<string, unknown>>;
 
@@ -58,12 +42,15 @@ export class MockServer {
   private readonly rooms = new Map<string, MockRoom>();
   private readonly results = new Map<string, ServerFrameOf<'ack'>>();
   private readonly user: string;
+  private readonly names: Readonly<Record<string, string>>;
   private seq = 0;
   private socket: MockSocket | undefined;
   private reachable = true;
 
-  constructor(options: { readonly user: string }) {
+  /** @param options.names user names by id, where they are not the ids themselves */
+  constructor(options: { readonly user: string; readonly names?: Readonly<Record<string, string>> }) {
     this.user = options.user;
+    this.names = options.names ?? {};
   }
 
   /** A client of this server, its user signed in. */
@@ -85,14 +72,17 @@ export class MockServer {
     options: {
       name?: string;
       members?: readonly string[];
+      /** False: the user may find it, and join it. */
+      joined?: boolean;
       messages?: readonly { sender: string; content: string }[];
     } = {},
   ): void {
     this.rooms.set(id, {
       id,
       name: options.name ?? id,
-      members: new Set([this.user, ...(options.members ?? [])]),
+      members: new Set([...(options.joined === false ? [] : [this.user]), ...(options.members ?? [])]),
       log: [],
+      readSeq: 0,
     });
     for (const { sender, content } of options.messages ?? []) this.say(id, sender, content);
   }
@@ -177,6 +167,7 @@ export class MockServer {
       cursor,
       recovered,
       heartbeatMs: HEARTBEAT_MS,
+      time: new Date().toISOString(),
       rooms,
     });
     const missed = mine
@@ -204,10 +195,12 @@ export class MockServer {
     frame: ClientOp & { readonly id: string },
     key: string | undefined,
   ): ServerFrameOf<'ack'> | undefined {
-    const roomId = String(frame['room'] ?? (frame['participants'] as string[] | undefined)?.join('-') ?? '');
+    const participants = frame['participants'] as string[] | undefined;
+    const roomId = String(frame['room'] ?? participants?.join('-') ?? '');
+    if (frame.op === 'read') this.markRead(roomId, String(frame['messageId']));
     if (frame.op === 'watch' || frame.op === 'status' || frame.op === 'read' || frame.op === 'delivered')
       return { op: 'ack', id: frame.id };
-    if (frame['participants'] !== undefined && !this.rooms.has(roomId)) this.room(roomId);
+    if (participants !== undefined && !this.rooms.has(roomId)) this.room(roomId, { members: participants });
     const room = this.rooms.get(roomId);
     if (room === undefined || (frame.op === 'send' && !room.members.has(this.user))) {
       const [code, message] =
@@ -231,12 +224,18 @@ export class MockServer {
     };
   }
 
+  private markRead(roomId: string, messageId: string): void {
+    const room = this.rooms.get(roomId);
+    const entry = room?.log.find(({ frame }) => frame.data['id'] === messageId);
+    if (room && entry) room.readSeq = Math.max(room.readSeq, entry.seq);
+  }
+
   private append(
     roomId: string,
     sender: string,
     message: { content: string } & Record<string, unknown>,
     key?: string,
-  ): Entry {
+  ): MockEntry {
     const room = this.roomOf(roomId);
     const seq = ++this.seq;
     const prev = room.log.at(-1)?.seq ?? 0;
@@ -267,7 +266,7 @@ export class MockServer {
     return entry;
   }
 
-  private live(room: MockRoom, { seq, prev, frame, key }: Entry): void {
+  private live(room: MockRoom, { seq, prev, frame, key }: MockEntry): void {
     if (!room.members.has(this.user) || this.trouble.lost?.(seq) === true) return;
     const shown: ServerFrame = key === undefined ? frame : { op: 'skip', room: room.id, seq, prev, key };
     this.push(shown);
@@ -276,24 +275,8 @@ export class MockServer {
   }
 
   private fetch(url: string): Promise<Response> {
-    return Promise.resolve(this.answer(url));
-  }
-
-  private answer(url: string): Response {
-    const { pathname } = new URL(url);
-    const [, id, messages] = /^\/api\/rooms\/([^/]+)(\/messages)?$/.exec(pathname) ?? [];
-    const roomId = decodeURIComponent(id ?? '');
-    const room = this.rooms.get(roomId);
-    const answer = (status: number, body: unknown): Response =>
-      new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } });
-    if (room === undefined) return answer(404, { status: 404, code: 'room_not_found', detail: 'room not found' });
-    if (messages === undefined) return answer(200, roomView(room));
-    const items = room.log.map(({ frame }) => viewOf(frame)).reverse();
-    return answer(200, {
-      items: items.slice(0, 100),
-      next: items.length > 100 ? 'more' : null,
-      position: `0-${this.seq}`,
-    });
+    const { user, seq, rooms, names } = this;
+    return Promise.resolve(mockAnswer(url, { user, seq, rooms, names }));
   }
 
   private cursor(): string {
@@ -356,22 +339,3 @@ const promptClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
-
-const timeOf = (seq: number): string => new Date(Date.UTC(2026, 0, 1) + seq * 1_000).toISOString();
-
-function viewOf({ room, seq, at, data }: ServerFrameOf<'event'>): MessageView {
-  const shown = data as unknown as Omit<MessageView, 'roomId' | 'seq' | 'createdAt'>;
-  return { ...shown, roomId: room, seq, reactions: {}, editedAt: null, deletedAt: null, createdAt: at };
-}
-
-function roomView({ id, name, members }: MockRoom): RoomView {
-  const plain = {
-    kind: 'room',
-    description: '',
-    isPrivate: false,
-    maxMembers: 100,
-    settings: {},
-    archived: false,
-  } as const;
-  return { ...plain, id, name, memberCount: members.size, createdBy: '', createdAt: timeOf(0) };
-}

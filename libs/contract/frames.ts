@@ -49,6 +49,8 @@ export const serverFrame = z.discriminatedUnion('op', [
     cursor: z.string(),
     recovered: z.boolean(),
     heartbeatMs: z.int(),
+    /** The server's clock, RFC 3339: a client's keys carry a time, and its own clock may be wrong. */
+    time: z.string(),
     rooms: z.array(welcomeRoom),
   }),
   op('caught_up', { cursor: z.string() }),

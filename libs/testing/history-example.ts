@@ -127,7 +127,16 @@ export function welcome(
   const listed = Object.entries(rooms).map(([room, seq]) => {
     return { room, kind: 'room' as const, name: room, role: 'member', seq, ordinal: 0 };
   });
-  return { op: 'welcome', session: 's', user, cursor, recovered, heartbeatMs: 25_000, rooms: listed };
+  return {
+    op: 'welcome',
+    session: 's',
+    user,
+    cursor,
+    recovered,
+    heartbeatMs: 25_000,
+    time: '2026-01-01T00:00:00.000Z',
+    rooms: listed,
+  };
 }
 
 const fetched = (entry: StoredEntry, ordinal: number): Fetched => {
