@@ -288,7 +288,17 @@ class Opening {
     });
     reader.cursor = formatCursor({ epoch: feed.log.epoch, seqs });
     const { session, cursor } = reader;
-    reader.send({ op: 'welcome', session, user: userId, cursor, recovered, heartbeatMs: LIMITS.heartbeatMs, rooms });
+    const time = new Date().toISOString();
+    reader.send({
+      op: 'welcome',
+      session,
+      user: userId,
+      cursor,
+      recovered,
+      heartbeatMs: LIMITS.heartbeatMs,
+      time,
+      rooms,
+    });
   }
 
   /** Rooms that the user came into meanwhile, or came into and left, until there is none. */
