@@ -166,6 +166,22 @@ test('allows the same events again after a resume', () => {
   expect(checkHistory(history)).toEqual([]);
 });
 
+test('forgives what came after a leaving that was not told, where copies were lost, and nothing after it was', () => {
+  const lost = (until: 'leaving' | 'cursor' | 'nothing'): ViolationKind[] => {
+    const { history, cid, at } = example();
+    const leaving = stepOf(cid, at.cidLeft);
+    const secret = frameStep(eventFrame(at.secret, 4));
+    const cursor = frameStep({ op: 'cursor', cursor: cursorAfter(at.cidLeft) });
+    if (until === 'nothing') cid.steps.splice(leaving, 0, secret);
+    if (until === 'leaving') cid.steps.splice(leaving + 1, 0, secret);
+    if (until === 'cursor') cid.steps.splice(leaving, 0, cursor, secret);
+    return checkHistory({ ...history, copiesWereLost: true }).map(({ kind }) => kind);
+  };
+  expect(lost('nothing')).toEqual([]);
+  expect(lost('leaving')).toEqual(['outside-membership']);
+  expect(lost('cursor')).toEqual(['outside-membership']);
+});
+
 test('asks nothing of a room that was left while away for too long', () => {
   const { history, cid, at } = example();
   without(cid, at.cidLeft);

@@ -25,12 +25,14 @@ interface Feed {
   readonly got: Set<number>;
   /** Of members, config and roster. */
   readonly states: Set<number>;
+  /** The user's own leaving, as far as the client was told. */
+  left: number;
   /** How far into the timeline the entries that are due have been looked at, for cursors. */
   due: number;
 }
 
-export function checkFeed(truth: Truth, client: ClientHistory): Violation[] {
-  return new FeedCheck(truth, client).run();
+export function checkFeed(truth: Truth, client: ClientHistory, copiesWereLost = false): Violation[] {
+  return new FeedCheck(truth, client, copiesWereLost).run();
 }
 
 class FeedCheck {
@@ -41,10 +43,13 @@ class FeedCheck {
   #start: readonly number[] | undefined;
   /** The same for state, which is asked for anew where a resume was not recovered. */
   #stateStart: readonly number[] = [];
+  /** By partition: what the client's newest cursor covers. */
+  #covered: readonly number[] = [];
 
   constructor(
     private readonly truth: Truth,
     private readonly client: ClientHistory,
+    private readonly copiesWereLost: boolean,
   ) {
     for (const { room, timeline } of truth.rooms.values())
       this.#byPlace.set(room, new Map(timeline.map((entry) => [entry.seq, entry])));
@@ -109,8 +114,10 @@ class FeedCheck {
     const feed = this.#feed(room);
     const entry = this.#byPlace.get(room)?.get(seq);
     if (!entry) return this.#violate('not-in-log', room, `${seq} is not on its timeline`, [frame]);
-    if (!wasMember(this.truth.rooms.get(room), this.client.user, seq))
+    if (!wasMember(this.truth.rooms.get(room), this.client.user, seq)) {
+      if (this.#leavingWasLost(room, seq)) return;
       return this.#violate('outside-membership', room, `received ${seq}`, [frame, ...this.#periods(room)]);
+    }
     this.#compare(frame, entry);
     if (seq <= feed.lastOfConnection)
       return this.#violate('repeat', room, `received ${seq} after ${feed.lastOfConnection} on one connection`, [frame]);
@@ -145,16 +152,25 @@ class FeedCheck {
     this.#feed(frame.room).states.add(frame.seq);
     const allowed = room?.periods.get(user)?.some(({ from, to }) => from <= frame.seq && frame.seq <= to);
     const own = frame.actor === user || frame.data['user'] === user || frame.data['userId'] === user;
-    if (!allowed && !own)
+    if (frame.data['userId'] === user && frame.type === 'member.left') this.#feed(frame.room).left = frame.seq;
+    if (!allowed && !own && !this.#leavingWasLost(frame.room, frame.seq))
       this.#violate('outside-membership', frame.room, `received ${frame.type} ${frame.seq}`, [
         frame,
         ...this.#periods(frame.room),
       ]);
   }
 
+  #leavingWasLost(room: string, seq: number): boolean {
+    const truth = this.truth.rooms.get(room);
+    const ended = truth?.periods.get(this.client.user)?.findLast(({ to }) => to < seq);
+    if (!this.copiesWereLost || !truth || !ended) return false;
+    return this.#feed(room).left < ended.to && (this.#covered[truth.partition] ?? 0) < ended.to;
+  }
+
   #cursor(frame: { readonly op: string; readonly cursor: string }): void {
     const cursor = parseCursor(frame.cursor);
     if (!cursor) return this.#violate('no-start', '-', `${frame.op} has no cursor`, [frame]);
+    this.#covered = cursor.seqs;
     for (const room of this.truth.rooms.values()) {
       const feed = this.#feed(room.room);
       const covered = cursor.seqs[room.partition] ?? 0;
@@ -206,7 +222,14 @@ class FeedCheck {
   }
 
   #feed(room: string): Feed {
-    const feed = this.#feeds.get(room) ?? { last: 0, lastOfConnection: 0, got: new Set(), states: new Set(), due: 0 };
+    const feed = this.#feeds.get(room) ?? {
+      last: 0,
+      lastOfConnection: 0,
+      got: new Set(),
+      states: new Set(),
+      left: 0,
+      due: 0,
+    };
     this.#feeds.set(room, feed);
     return feed;
   }

@@ -119,6 +119,7 @@ export class Crowd {
     const users = this.#clients.map(({ options }) => options.user);
     return {
       log: await wholeLog(log),
+      copiesWereLost: true,
       clients,
       rooms: await inTurn(this.rooms, (room) => this.#roomView(room)),
       inboxes: await inTurn(users, (user) => this.#inbox(user)),
