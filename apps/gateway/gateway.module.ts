@@ -3,9 +3,10 @@
  * and COMMAND_BUS globally, and calls `attachSockets(app)` before it listens.
  */
 import { Module } from '@nestjs/common';
+import { GrpcModule } from './grpc/grpc.module.js';
 import { SocketModule } from './socket/socket.module.js';
 
 export { attachSockets } from './socket/socket.module.js';
 
-@Module({ imports: [SocketModule] })
+@Module({ imports: [SocketModule, GrpcModule] })
 export class GatewayModule {}

@@ -82,7 +82,7 @@ export function usePlatform(): Platform {
       return loadConfig(env);
     },
     async gateway(own = {}) {
-      const config = loadConfig({ ...env, PORT: '0', ...own });
+      const config = loadConfig({ ...env, PORT: '0', GRPC_PORT: '0', ...own });
       const running: Running = await startGateway(config, createLogger(config, 'gateway'));
       let stopping: Promise<void> | undefined;
       return keep({ url: running.address ?? '', stop: () => (stopping ??= running.stop()) });

@@ -14,7 +14,10 @@ async function start(config: Config, logger: ConsoleLogger): Promise<Running> {
   try {
     const port = await firstFreePort(config.port);
     if (port !== config.port) progress(`port ${config.port} is taken, using ${port}`);
-    const given = { ...config, port, natsUrls: servers.natsUrls, databaseUrl: servers.databaseUrl };
+    // 0 asks for any port, and the server says which one it got.
+    const grpcPort = config.grpcPort === 0 ? 0 : await firstFreePort(config.grpcPort);
+    if (grpcPort !== config.grpcPort) progress(`port ${config.grpcPort} is taken, using ${grpcPort} for gRPC`);
+    const given = { ...config, port, grpcPort, natsUrls: servers.natsUrls, databaseUrl: servers.databaseUrl };
     const platform = await startPlatform(given, logger);
     return {
       address: `http://${config.host}:${port}`,

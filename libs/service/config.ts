@@ -18,6 +18,9 @@ const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: port.default(3000),
   GRPC_PORT: port.default(50_053),
+  /** PEM files; without them gRPC is served in plain text, for a proxy or a mesh that ends TLS. */
+  GRPC_TLS_CERT: z.string().min(1).optional(),
+  GRPC_TLS_KEY: z.string().min(1).optional(),
   /** Health of the services that have no HTTP of their own (`commands`, `projection`). */
   HEALTH_PORT: port.default(3100),
   PARLEY_HOME: z.string().min(1).default('.parley'),
@@ -70,6 +73,7 @@ export interface Config {
   readonly host: string;
   readonly port: number;
   readonly grpcPort: number;
+  readonly grpcTls: { readonly certFile: string; readonly keyFile: string } | undefined;
   readonly healthPort: number;
   readonly home: string;
   /** Demo users, rooms and guests; only ever with every listener on loopback. */
@@ -127,6 +131,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     host: e.HOST,
     port: e.PORT,
     grpcPort: e.GRPC_PORT,
+    grpcTls: grpcTls(e),
     healthPort: e.HEALTH_PORT,
     home: e.PARLEY_HOME,
     demo,
@@ -155,6 +160,12 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     logLevel: e.LOG_LEVEL,
     logFormat: e.LOG_FORMAT,
   };
+}
+
+function grpcTls({ GRPC_TLS_CERT: certFile, GRPC_TLS_KEY: keyFile }: z.output<typeof environment>): Config['grpcTls'] {
+  if (certFile !== undefined && keyFile !== undefined) return { certFile, keyFile };
+  if (certFile === undefined && keyFile === undefined) return undefined;
+  throw new ConfigError('GRPC_TLS_CERT and GRPC_TLS_KEY go together: set both, or neither for plain text');
 }
 
 function identitySource(e: z.output<typeof environment>, demo: boolean): IdentitySource {

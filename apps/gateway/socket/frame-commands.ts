@@ -1,4 +1,4 @@
-/** Frames that carry a command: found by the contract's entries, run one after the other for each user. */
+/** Frames that carry a command: found by the contract's entries, run as the user's. */
 import { randomBytes } from 'node:crypto';
 import {
   channelRoomId,
@@ -9,13 +9,12 @@ import {
   type CommandResult,
   COMMANDS,
   fields,
-  LIMITS,
   newKey,
   type ServerFrameOf,
 } from '#contract';
-import { type CommandBus, type Config, type Identity, RateLimit } from '#service';
+import type { Identity } from '#service';
+import type { UserCommands } from '../commands/user-commands.js';
 import type { Reader } from '../feed/reader.js';
-import { CommandQueue } from './command-queue.js';
 
 export type CommandFrame = Extract<ClientFrame, { op: 'send' | 'join' | 'leave' | 'status' }>;
 type Ack = ServerFrameOf<'ack'>;
@@ -28,29 +27,16 @@ const BY_OP: ReadonlyMap<string, CommandName> = new Map(
 );
 
 export class FrameCommands {
-  private readonly queue = new CommandQueue();
-  private readonly sends: RateLimit;
-
-  constructor(
-    private readonly bus: CommandBus,
-    config: Pick<Config, 'rateLimits'>,
-  ) {
-    this.sends = new RateLimit(LIMITS.sendsPerSecond, LIMITS.sendsBurst, config.rateLimits);
-  }
+  constructor(private readonly commands: UserCommands) {}
 
   /** @throws DomainError what refused it */
   async run(frame: CommandFrame, identity: Identity, reader: Reader): Promise<Ack> {
     const name = BY_OP.get(frame.op);
     if (name === undefined) throw new Error(`no command has the op ${frame.op}`);
-    if (name === 'SendMessage') this.sends.take(identity.userId);
     const { id, key } = frame;
     const body = bodyOf(frame);
-    const result = await this.queue.run(identity.userId, () =>
-      name === 'SendMessage'
-        ? this.send(identity, body, key, reader)
-        : this.bus.run(name, actorOf(identity), body, key),
-    );
-    return name === 'SendMessage' ? sendAck(id, result) : ack(id, result);
+    if (name === 'SendMessage') return sendAck(id, await this.send(identity, body, key, reader));
+    return ack(id, await this.commands.run(name, identity, body, key));
   }
 
   /** The event may come before the answer: so the reader is said to expect it before it is sent. */
@@ -64,7 +50,7 @@ export class FrameCommands {
     const keyId = commandKeyId(identity.userId, 'SendMessage', roomOf(body), sentKey);
     reader.user.expect(keyId, { reader, key });
     try {
-      return await this.bus.run('SendMessage', actorOf(identity), body, sentKey);
+      return await this.commands.run('SendMessage', identity, body, sentKey);
     } catch (error) {
       reader.user.forgetSend(keyId);
       throw error;
@@ -78,12 +64,6 @@ function bodyOf({ room, ...frame }: CommandFrame & { room?: unknown }): Record<s
   for (const name of ['op', 'id', 'key']) delete body[name];
   return body;
 }
-
-/** Only what a command needs of who acts. */
-export const actorOf = ({ userId, username }: Identity) => ({
-  userId,
-  ...(username === undefined ? {} : { username }),
-});
 
 /** Where a send goes; whatever is no room here is refused by the handler. */
 function roomOf({ roomId, participants }: Record<string, unknown>): string {

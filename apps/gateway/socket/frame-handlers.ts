@@ -1,7 +1,8 @@
 /** What a signed-in client can ask for, one case an op. */
 import { Inject, Injectable } from '@nestjs/common';
 import { type ClientFrame, DomainError, type MarkReply, type MarkRequest, REQUESTS } from '#contract';
-import { COMMAND_BUS, type CommandBus, type Config, CONFIG, type Identity } from '#service';
+import { COMMAND_BUS, type CommandBus, type Identity } from '#service';
+import { UserCommands } from '../commands/user-commands.js';
 import { Feed } from '../feed/feed.js';
 import type { Reader } from '../feed/reader.js';
 import { Watches } from '../presence/watches.js';
@@ -17,12 +18,12 @@ export class FrameHandlers {
 
   constructor(
     @Inject(COMMAND_BUS) private readonly bus: CommandBus,
-    @Inject(CONFIG) config: Config,
+    commands: UserCommands,
     private readonly feed: Feed,
     private readonly typing: Typing,
     private readonly watches: Watches,
   ) {
-    this.commands = new FrameCommands(bus, config);
+    this.commands = new FrameCommands(commands);
   }
 
   /** @throws DomainError what was refused */

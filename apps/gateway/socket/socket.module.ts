@@ -1,6 +1,7 @@
 /** Sockets, on the feed. The application takes upgrades once `attachSockets` has been called. */
 import { type INestApplication, Module } from '@nestjs/common';
 import { type Config, CONFIG, type TokenVerifier } from '#service';
+import { CommandsOfUsersModule } from '../commands/commands-of-users.module.js';
 import { Feed } from '../feed/feed.js';
 import { FeedModule } from '../feed/feed.module.js';
 import { PresenceModule } from '../presence/presence.module.js';
@@ -13,7 +14,7 @@ import { SocketGateway } from './socket.gateway.js';
 import { examineUpgrade } from './upgrade.js';
 
 @Module({
-  imports: [FeedModule, PresenceModule, SignInModule, TypingModule],
+  imports: [CommandsOfUsersModule, FeedModule, PresenceModule, SignInModule, TypingModule],
   providers: [SocketGateway, FrameHandlers],
 })
 export class SocketModule {}

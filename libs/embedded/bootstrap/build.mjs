@@ -6,7 +6,8 @@ import process from 'node:process';
 import { dist, expected, progress, root } from './paths.mjs';
 
 const SOURCES = ['apps', 'libs'];
-const SETTINGS = ['.swcrc', 'nest-cli.json', 'tsconfig.json'];
+/** What the sources are built with, and what is copied beside them. */
+const SETTINGS = ['.swcrc', 'nest-cli.json', 'tsconfig.json', 'libs/contract/chat.proto'];
 const record = join(dist, '.sources-sha256');
 
 /** Builds unless dist was built from exactly these sources; true when it built. */

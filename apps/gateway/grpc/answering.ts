@@ -1,0 +1,107 @@
+/**
+ * From a call to an answer: what every RPC has in common. A handler is a plain async function (or a generator, for a stream of
+ * answers); refusals become statuses here and nowhere else; what was cancelled or is past its deadline is not answered any more.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  type handleClientStreamingCall,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  Metadata,
+  type sendUnaryData,
+  type ServerWritableStream,
+} from '@grpc/grpc-js';
+import { Logger } from '@nestjs/common';
+import { DomainError, LIMITS } from '#contract';
+import { statusOf } from './status.js';
+
+/** A list that nobody takes for so long is given up: there is nothing in it that could not be asked for again. */
+const LIST_STALL_MS = 30_000;
+
+const logger = new Logger('Grpc');
+export const onFault = (error: unknown): void => logger.error(error);
+
+/** What a handler may know of its call. */
+export interface Call {
+  readonly metadata: Metadata;
+  /** Goes out with the answer. */
+  readonly trailer: Metadata;
+  /** Aborts when the caller has cancelled or the deadline has passed. */
+  readonly signal: AbortSignal;
+  /** How long this call may wait for the views: the platform's limit, or what is left of the caller's deadline. */
+  waitMs(): number;
+}
+
+interface ServerCall {
+  readonly metadata: Metadata;
+  readonly cancelled: boolean;
+  getDeadline(): Date | number;
+  once(event: 'cancelled', listener: () => void): unknown;
+}
+
+export function callOf(call: ServerCall): Call {
+  const ended = new AbortController();
+  call.once('cancelled', () => ended.abort());
+  const deadline = call.getDeadline();
+  const deadlineMs = typeof deadline === 'number' ? deadline : deadline.getTime();
+  return {
+    metadata: call.metadata,
+    trailer: new Metadata(),
+    signal: ended.signal,
+    waitMs: () => Math.max(1, Math.min(LIMITS.positionWaitMs, deadlineMs - Date.now())),
+  };
+}
+
+export function unary<Q, A>(answer: (request: Q, call: Call) => Promise<A>): handleUnaryCall<Q, A> {
+  return (call, callback) => {
+    const context = callOf(call);
+    settle(answer(call.request, context), context, callback);
+  };
+}
+
+/** The handler reads the requests; what it leaves unread is let go. */
+export function reading<Q, A>(
+  answer: (requests: AsyncIterable<Q>, call: Call) => Promise<A>,
+): handleClientStreamingCall<Q, A> {
+  return (call, callback) => {
+    const context = callOf(call);
+    settle(
+      answer(call, context).finally(() => call.resume()),
+      context,
+      callback,
+    );
+  };
+}
+
+function settle<A>(answer: Promise<A>, { trailer }: Call, callback: sendUnaryData<A>): void {
+  answer.then(
+    (value) => callback(null, value, trailer),
+    (error: unknown) => callback(statusOf(error, onFault)),
+  );
+}
+
+/** Answers one after the other, each when the network has taken the one before. */
+export function listing<Q, A>(answer: (request: Q, call: Call) => AsyncIterable<A>): handleServerStreamingCall<Q, A> {
+  return (call) => {
+    const context = callOf(call);
+    writeAll(call, answer(call.request, context), context).then(
+      () => call.end(context.trailer),
+      (error: unknown) => call.emit('error', statusOf(error, onFault)),
+    );
+  };
+}
+
+async function writeAll<Q, A>(call: ServerWritableStream<Q, A>, items: AsyncIterable<A>, context: Call): Promise<void> {
+  for await (const item of items) {
+    if (context.signal.aborted) return;
+    if (!call.write(item)) await drained(call, context.signal);
+  }
+}
+
+async function drained<Q, A>(call: ServerWritableStream<Q, A>, signal: AbortSignal): Promise<void> {
+  const done = new AbortController();
+  const until = AbortSignal.any([signal, done.signal]);
+  call.once('drain', () => done.abort());
+  const stalled = await delay(LIST_STALL_MS, true, { signal: until }).catch(() => false);
+  if (stalled) throw new DomainError('unavailable', 'slow reader: ask again');
+}
