@@ -69,7 +69,6 @@ describe('answers of a cluster', () => {
     for (const code of [BROKER_CODES.fenceInFlight, BROKER_CODES.idInFlight])
       expect(judge(seen.get(code)!)).toBe('again');
     expect(await timelineOf(logs[1]!, room)).toHaveLength(stored);
-    for (const publisher of publishers) publisher.stop();
   });
 
   test('10164 is not shown to whoever appends: the same append is made again until it is clear', async () => {

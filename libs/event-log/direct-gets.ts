@@ -3,7 +3,7 @@
  * each names the one before it, so that an answer lost on the way (a route cut between two nodes) is seen: what comes
  * after it is dropped and the batch counts as cut short, never as complete.
  */
-import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { HEADERS, streamName } from '#contract';
 import { ownInbox, type ConnectionWatch } from './connection.js';
 import { LOG_LIMITS } from './limits.js';
@@ -45,7 +45,6 @@ const SWEEP_MS = 100;
 export class DirectGets {
   readonly #nc: NatsConnection;
   readonly #inbox: string;
-  readonly #subscription: Subscription;
   readonly #collecting = new Map<string, Collecting>();
   #sweep: NodeJS.Timeout | undefined;
   #asked = 0;
@@ -53,7 +52,7 @@ export class DirectGets {
   constructor(private readonly connection: ConnectionWatch) {
     this.#nc = connection.nc;
     this.#inbox = `${ownInbox(this.#nc)}.`;
-    this.#subscription = this.#nc.subscribe(`${this.#inbox}*`, {
+    this.#nc.subscribe(`${this.#inbox}*`, {
       callback: (error, message) => this.#take(error, message),
     });
     connection.onDown(() => this.#cutAll());
@@ -79,11 +78,6 @@ export class DirectGets {
         reply: this.#inbox + token,
       });
     });
-  }
-
-  stop(): void {
-    this.#subscription.unsubscribe();
-    this.#cutAll();
   }
 
   #take(error: Error | null, message: Msg): void {

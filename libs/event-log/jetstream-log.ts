@@ -1,4 +1,7 @@
-/** The log over JetStream: its parts, put together. What each does stands in its own file. */
+/**
+ * The log over JetStream: its parts, put together. What each does stands in its own file. It lives as long as its
+ * connection, which is its opener's to close, once nothing is being appended any more.
+ */
 import { randomBytes } from 'node:crypto';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { TRANSIENT } from '#contract';
@@ -153,12 +156,6 @@ export class JetStreamLog implements EventLog {
       clearInterval(timer);
       collector.flush();
     }
-  }
-
-  /** Ends the log's own subscriptions; the connection is its opener's. */
-  async close(): Promise<void> {
-    this.#publisher.stop();
-    this.#direct.stop();
   }
 
   async #listen(subject: string, onMessage: (message: Msg) => void): Promise<Subscription> {

@@ -8,7 +8,7 @@
  * States of a message: sent -> answered | silent. It is silent after `ackMs`, or at once when the connection breaks,
  * because its answer cannot arrive any more. What could not be sent at all is `nobody`: nothing is stored.
  */
-import { MsgHdrsImpl, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { MsgHdrsImpl, type Msg, type NatsConnection } from '@nats-io/transport-node';
 import { HEADERS } from '#contract';
 import type { Answer } from './append-answer.js';
 import type { OutgoingEntry } from './appending.js';
@@ -30,7 +30,6 @@ type Field = readonly [name: string, value: string];
 export class Publisher {
   readonly #nc: NatsConnection;
   readonly #inbox: string;
-  readonly #subscription: Subscription;
   readonly #waiting = new Map<string, Waiting>();
   readonly #batches = new Turns(LOG_LIMITS.batchesInFlightMax, LOG_LIMITS.batchesWaitingMax);
   #sweep: NodeJS.Timeout | undefined;
@@ -39,7 +38,7 @@ export class Publisher {
   constructor(private readonly connection: ConnectionWatch) {
     this.#nc = connection.nc;
     this.#inbox = `${ownInbox(this.#nc)}.`;
-    this.#subscription = this.#nc.subscribe(`${this.#inbox}*`, {
+    this.#nc.subscribe(`${this.#inbox}*`, {
       callback: (error, message) => this.#take(error, message),
     });
     connection.onDown(() => this.#silenceAll());
@@ -58,11 +57,6 @@ export class Publisher {
   publishBatch(entries: readonly OutgoingEntry[], batchId: string): Promise<Answer> {
     const sent = this.#batches.take(() => this.#sendBatch(entries, batchId));
     return sent ?? Promise.resolve(overloaded(`${LOG_LIMITS.batchesWaitingMax} batches wait for their turn`));
-  }
-
-  stop(): void {
-    this.#subscription.unsubscribe();
-    this.#silenceAll();
   }
 
   #sendBatch(entries: readonly OutgoingEntry[], batchId: string): Promise<Answer> {
