@@ -60,9 +60,11 @@ describe('docker-compose.yml', () => {
     expect(files.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 
-  test('opens one port, on loopback unless told otherwise', () => {
+  test('opens one address for HTTP and one for gRPC, on loopback unless told otherwise', () => {
     const open = Object.values(compose.services).flatMap((each) => each.ports.map((port) => filled(port, {})));
-    expect(open).toEqual(['127.0.0.1:3000:8080']);
+    expect(open).toEqual(['127.0.0.1:3000:8080', '127.0.0.1:50053:8081']);
+    const listening = [...read('deploy/docker/proxy.conf').matchAll(/listen (\d+);/g)].map(([, port]) => port);
+    expect(open.map((each) => each.split(':').at(-1))).toEqual(listening);
   });
 
   test('takes every password from the environment, as the script makes them', () => {
@@ -84,6 +86,7 @@ describe('docker-compose.yml', () => {
     expect(to('api')).toEqual(['/']);
     // `$host` would lose the port, and no browser could connect.
     expect(conf).toContain('proxy_set_header Host $http_host;');
+    expect(conf).toContain(`grpc://gateway:${compose.services['gateway']?.environment['GRPC_PORT']};`);
   });
 });
 

@@ -114,7 +114,8 @@ describe.each(OUR_SERVICES)('%s', (name) => {
   test('is probed on the port that it listens on, at paths that exist', async () => {
     const config = loadConfig(environment);
     const listens = ['gateway', 'api'].includes(name) ? config.port : config.healthPort;
-    expect(container.ports).toEqual([{ name: 'http', containerPort: listens }]);
+    const grpc = name === 'gateway' ? [{ name: 'grpc', containerPort: config.grpcPort }] : [];
+    expect(container.ports).toEqual([{ name: 'http', containerPort: listens }, ...grpc]);
     for (const probe of [container.startupProbe, container.livenessProbe, container.readinessProbe]) {
       expect(probe?.httpGet?.port).toBe('http');
       expect((await healthAnswer(String(probe?.httpGet?.path), new Health())).status).toBe(200);

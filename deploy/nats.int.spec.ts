@@ -114,6 +114,7 @@ describe('the users', () => {
     ['$JS.API.STREAM.UPDATE.CHAT_0', ['commands']],
     ['$JS.API.STREAM.UPDATE.CHAT_1', []],
     ['$JS.API.STREAM.MSG.DELETE.CHAT_0', []],
+    ['$JS.API.STREAM.PURGE.OBJ_attachments', ['gateway']],
     ['$KV.presence_leases.gateway1', ['gateway']],
     ['$JS.API.STREAM.CREATE.KV_presence_leases', ['commands', 'gateway', 'api']],
   ])('to %s may publish: %j', async (subject, expected) => {

@@ -3,6 +3,7 @@
  * talk, and the broker refuses nothing that a service does.
  */
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -22,6 +23,7 @@ import {
 } from '#embedded';
 import { Http, textAt } from '../test/http.js';
 import { Socket } from '../test/socket.js';
+import { shareAndFetch } from './file-exchange.js';
 import { environmentIn, ourServices, readCompose, secretNames, type ComposeService } from './compose-file.js';
 
 const run = promisify(execFile);
@@ -33,6 +35,7 @@ let nats: NatsServer;
 let postgres: Postgres;
 let databaseUrl: string;
 let natsLog: string;
+let grpcPort: number;
 let http: Http;
 
 const keep = <T extends { stop(): Promise<void> }>(each: T): T => {
@@ -53,6 +56,7 @@ beforeAll(async () => {
     startNatsServer({ storeDir: join(home.path, 'nats'), logFile: natsLog, configExtra: users }).then(keep),
     startPostgres({ dataDir: join(home.path, 'postgres') }).then(keep),
   ]);
+  grpcPort = await freePort();
   databaseUrl = await postgres.createDatabase('parley');
   await Promise.all(ourServices(readCompose()).map((each) => start(each, home.path)));
   const url = (name: string): string => String(services.get(name)?.url);
@@ -68,7 +72,7 @@ afterAll(async () => {
 async function start([name, each]: [string, ComposeService], home: string): Promise<void> {
   const port = await freePort();
   const inFile = environmentIn(each, given);
-  const moved = { NATS_URL: nats.url, DATABASE_URL: databaseUrl, PARLEY_HOME: home };
+  const moved = { NATS_URL: nats.url, DATABASE_URL: databaseUrl, GRPC_PORT: String(grpcPort), PARLEY_HOME: home };
   const portVariable = 'PORT' in inFile ? 'PORT' : 'HEALTH_PORT';
   const service = await startService({
     name,
@@ -121,6 +125,18 @@ test('people talk, and see who is there', async () => {
 
   await annSocket.close();
   await benSocket.close();
+});
+
+test('a file that is shared over gRPC can be fetched again', async () => {
+  const cat = await register('cat');
+  expect(await http.as(cat).post('/api/rooms', { id: 'files', name: 'Files' })).toMatchObject({ status: 202 });
+  const bytes = randomBytes(300_000);
+  const room = { userId: 'cat', roomId: 'files' };
+  await waitUntil('the room is in the views', 10_000, async () => {
+    const { status } = await http.as(cat).get('/api/rooms/files');
+    return status === 200;
+  });
+  expect(await shareAndFetch(`127.0.0.1:${grpcPort}`, cat, { ...room, bytes })).toEqual(bytes);
 });
 
 test("the operator's tool looks at the read models and has them rebuilt", async () => {
