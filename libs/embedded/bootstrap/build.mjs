@@ -5,7 +5,7 @@ import { join, relative } from 'node:path';
 import process from 'node:process';
 import { dist, expected, progress, root } from './paths.mjs';
 
-const SOURCES = ['apps', 'libs'];
+const SOURCES = ['apps', 'libs', 'examples'];
 /** What the sources are built with, and what is copied beside them. */
 const SETTINGS = ['.swcrc', 'nest-cli.json', 'tsconfig.json', 'libs/contract/chat.proto'];
 const record = join(dist, '.sources-sha256');
