@@ -23,6 +23,7 @@ describe('import direction', () => {
     ['libs/domain/a.ts', `type Log = import('#event-log').EventLog;`],
     ['apps/api/a.ts', `import { startNatsServer } from '#embedded';`],
     ['apps/web/a.ts', `import { decide } from '#domain';`],
+    ['apps/cli/chat/a.ts', `import { loadConfig } from '#service';`],
     ['examples/page/a.ts', `import { given } from '#embedded';`],
   ])('%s refuses %s', (path, text) => {
     expect(imports(path, text)).toEqual([expect.stringContaining('may not import')]);
@@ -35,6 +36,7 @@ describe('import direction', () => {
     ['apps/standalone/a.ts', `import { startPostgres } from '#embedded';`],
     ['libs/event-log/a.int.spec.ts', `import { startNatsServer } from '#embedded'; import { given } from '#testing';`],
     ['libs/event-log/a.spec.ts', `import { memoryLog } from '#event-log/memory';`],
+    ['apps/cli/chat/a.ts', `import { ChatClient } from '#client';`],
     ['test/kill/a.ts', `import { checkHistory } from '#testing'; import { Client } from '#client';`],
   ])('%s allows %s', (path, text) => {
     expect(imports(path, text)).toEqual([]);
