@@ -18,7 +18,7 @@ const { version } = await import('node:module').then(({ createRequire }) =>
 );
 
 const { outputFiles } = await build({
-  entryPoints: [join(here, 'index.ts')],
+  entryPoints: [join(root, 'libs', 'client', 'index.ts')],
   absWorkingDir: root,
   bundle: true,
   minify: true,
