@@ -54,7 +54,7 @@ export class ProjectionRole {
   addTo(health: Health): void {
     health.add('projection', () => {
       const waits = [...this.leaders.values()].flatMap(({ waitsFor }) => waitsFor ?? []);
-      const troubles = [...(this.leadership.failure === undefined ? [] : [this.leadership.failure]), ...waits];
+      const troubles = [...this.leadership.troubles, ...waits];
       if (troubles.length > 0) throw new Error(troubles.join('; '));
       return `leads ${this.leadership.led.join(', ') || 'nothing: stands by'}`;
     });

@@ -8,6 +8,7 @@ import { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import { DomainError } from '#contract';
 import { ENTITIES } from './entities.js';
+import { isAway, sqlState } from './failures.js';
 import { MIGRATIONS } from './migrations/index.js';
 import { openWriter, type Writer } from './writer.js';
 
@@ -38,6 +39,7 @@ export interface DatabaseOptions {
   readonly migrate?: boolean;
 }
 
+const OLDEST_SERVER = 14;
 const POOL_MAX = 10;
 /** Kept open, so that the first query after a pause does not wait for a connection. */
 const POOL_MIN = 2;
@@ -85,7 +87,13 @@ export async function openDatabase(url: string, options: DatabaseOptions = {}): 
     statement_timeout: STATEMENT_TIMEOUT_MS,
   });
   await connectWithin(source, url);
-  const writers = dataSource(url, { max: WRITERS_MAX, options: WRITER_SESSION, pipeline: true });
+  await checkVersion(source, url);
+  const writers = dataSource(url, {
+    max: WRITERS_MAX,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    options: WRITER_SESSION,
+    pipeline: true,
+  });
   try {
     if (options.migrate ?? true) await migrate(source);
     return new PostgresDatabase(url, source, writers);
@@ -178,6 +186,16 @@ async function connectWithin(source: DataSource, url: string): Promise<void> {
   }
 }
 
+/** `idle_session_timeout`, on which a leader's lock depends, came with 14. */
+async function checkVersion(source: DataSource, url: string): Promise<void> {
+  const [row]: { server_version: string }[] = await source.query('show server_version');
+  if (Number.parseInt(row?.server_version ?? '', 10) >= OLDEST_SERVER) return;
+  await source.destroy();
+  throw new Error(
+    `PostgreSQL at ${address(url)} (DATABASE_URL) is ${row?.server_version}, Parley needs ${OLDEST_SERVER} or newer: upgrade it`,
+  );
+}
+
 function address(url: string): string {
   const { hostname, port, pathname, username } = new URL(url);
   return `${username}@${hostname}:${port || '5432'}${pathname}`;
@@ -189,32 +207,6 @@ function reason(error: unknown): string {
   if (code === '28P01' || code === '28000') return `the user or password is refused (${message})`;
   if (code === '3D000') return `${message}: create it, or name another one`;
   return isAway(error) ? `does not answer: start it or set DATABASE_URL (${message})` : String(message);
-}
-
-/** SQLSTATE, or the system's error code; '' for none. */
-export function sqlState(error: unknown): string {
-  if (typeof error !== 'object' || error === null) return '';
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  if (error instanceof AggregateError) return sqlState(error.errors[0]);
-  return 'driverError' in error ? sqlState(error.driverError) : '';
-}
-
-const AWAY_CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-]);
-const AWAY_MESSAGES = /connection terminated|timeout (expired|exceeded)|not queryable|cannot use a pool after/i;
-
-/** The database is not there, or ends our session: the same statement may work later. */
-export function isAway(error: unknown): boolean {
-  const code = sqlState(error);
-  if (AWAY_CODES.has(code) || code.startsWith('08') || code.startsWith('57P') || code === '53300') return true;
-  return code === '' && error instanceof Error && AWAY_MESSAGES.test(error.message);
 }
 
 async function migrate(source: DataSource): Promise<void> {

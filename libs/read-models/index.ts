@@ -1,12 +1,13 @@
 /** The read side in PostgreSQL: what the log's events look like as tables, and the queries on them. */
 export { Account, RefreshToken, Session, StoredSigningKey } from './accounts/entities.js';
-export { type Database, type DatabaseOptions, type Db, isAway, openDatabase, sqlState } from './database.js';
+export { type Database, type DatabaseOptions, type Db, openDatabase } from './database.js';
 export { countDeadLetters, type DeadLetterRow, listDeadLetters } from './dead-letters/dead-letters.js';
+export { isAway, isDataError, sqlState } from './failures.js';
 export { inboxOf } from './inbox/queries.js';
 export { findKey, type StoredKey } from './keys/queries.js';
 export { type MarkInput, type MarkOutcome, writeMarks } from './marks/marks.js';
 export { getMember, listMembers, memberIdsOf, type Membership, membershipPeriods } from './members/queries.js';
-export { isDataError, type LogIdentity, PartitionWriter } from './partition-writer.js';
+export { type LogIdentity, PartitionWriter } from './partition-writer.js';
 export {
   type Checkpoint,
   checkpointOf,

@@ -5,7 +5,6 @@
  * Used by the leader of a partition for the live tables, and by a rebuild for tables beside them: which ones is for the
  * connection's search path to say.
  */
-import { sqlState } from './database.js';
 import { type DeadLetterRow, recordDeadLetters } from './dead-letters/dead-letters.js';
 import { clampMarks } from './marks/marks.js';
 import {
@@ -117,6 +116,3 @@ export class PartitionWriter {
     });
   }
 }
-
-/** What the event itself is at fault for: data that the tables do not take (SQLSTATE classes 22 and 23). */
-export const isDataError = (error: unknown): boolean => /^2[23]/.test(sqlState(error));

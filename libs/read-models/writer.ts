@@ -5,6 +5,7 @@
 import type { PoolClient } from 'pg';
 import type { QueryRunner } from 'typeorm';
 import type { Db } from './database.js';
+import { sqlState } from './failures.js';
 
 export interface Writer extends Db {
   /** Aborts when the connection is lost; from then on every statement fails. */
@@ -22,6 +23,8 @@ export interface Writer extends Db {
 
 /** The session says something at least this often; the server ends one that was silent for 10 s (`WRITER_SESSION`). */
 const PULSE_MS = 2_000;
+/** SQLSTATE in_failed_sql_transaction */
+const TRANSACTION_ABORTED = '25P02';
 
 /** @param runner of a data source for writers; owned by the writer from here on */
 export async function openWriter(runner: QueryRunner, name: string): Promise<Writer> {
@@ -35,6 +38,9 @@ class PostgresWriter implements Writer {
   private readonly losing = new AbortController();
   private readonly pulse: NodeJS.Timeout;
   private ended = false;
+  private inTransaction = false;
+  /** Why the transaction under way is aborted. */
+  private failure: unknown;
 
   constructor(
     private readonly runner: QueryRunner,
@@ -55,8 +61,22 @@ class PostgresWriter implements Writer {
   }
 
   async query<R extends object>(name: string, sql: string, params: readonly unknown[] = []): Promise<R[]> {
-    const { rows } = await this.client.query<R>({ name, text: sql, values: [...params] });
-    return rows;
+    try {
+      const { rows } = await this.client.query<R>({ name, text: sql, values: [...params] });
+      return rows;
+    } catch (error) {
+      throw this.causeOf(error);
+    }
+  }
+
+  /**
+   * Statements behind one that failed were sent already and fail too, because the transaction is aborted. Answers come in the order
+   * of the statements, so the failure that tells why is known by then; whoever is heard first, it is the one that is thrown.
+   */
+  private causeOf(error: unknown): unknown {
+    if (!this.inTransaction) return error;
+    if (sqlState(error) !== TRANSACTION_ABORTED) this.failure ??= error;
+    return this.failure ?? error;
   }
 
   async execute(sql: string): Promise<void> {
@@ -64,15 +84,20 @@ class PostgresWriter implements Writer {
   }
 
   async transaction<T>(work: () => Promise<T>): Promise<T> {
-    let result: T;
+    this.failure = undefined;
+    this.inTransaction = true;
     try {
-      [, result] = await Promise.all([this.client.query('begin'), work()]);
+      const [, result] = await Promise.all([this.client.query('begin'), work()]);
+      const { command } = await this.client.query('commit');
+      // An aborted transaction ends without an error, but not with a commit.
+      if (command !== 'COMMIT') throw new Error('the transaction was aborted by a failure that nobody was told of');
+      return result;
     } catch (error) {
       await this.rollback();
-      throw error;
+      throw this.failure ?? error;
+    } finally {
+      this.inTransaction = false;
     }
-    await this.client.query('commit');
-    return result;
   }
 
   /** A connection that cannot even roll back is given up: the server does it when the session ends. */

@@ -11,6 +11,9 @@ import type { Database, Writer } from '#read-models';
 import { pause } from './pause.js';
 
 const STANDBY_POLL_MS = 100;
+/** A partition that we could not lead is tried again after this, doubling; one that we led for a while begins at the first again. */
+const RETRY_MAX_MS = 2_000;
+const PROVEN_MS = 1_000;
 /** First key of our advisory locks; the second is the partition. Any number that nobody else uses. */
 export const LEADER_LOCK = 0x70726f6a;
 
@@ -25,8 +28,8 @@ export interface Lead {
 
 export class Leadership {
   private readonly ours = new Map<number, Promise<void>>();
-  /** Why the last look at the locks, or the last attempt to lead, failed; undefined when all is well. */
-  failure: string | undefined;
+  private readonly failed = new Map<number, { readonly text: string; readonly waitMs: number; readonly at: number }>();
+  private blindness: string | undefined;
 
   constructor(
     private readonly database: Database,
@@ -39,14 +42,22 @@ export class Leadership {
     return [...this.ours.keys()].sort((a, b) => a - b);
   }
 
+  /** What keeps us from seeing who leads, and from leading what nobody does. */
+  get troubles(): readonly string[] {
+    const failures = [...this.failed.values()].map(({ text }) => text);
+    return this.blindness === undefined ? failures : [this.blindness, ...failures];
+  }
+
   /** Resolves when `signal` has aborted and every leadership has ended. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         await this.look(signal);
-        this.failure = undefined;
+        this.blindness = undefined;
       } catch (error) {
-        this.failed('cannot see who leads', error);
+        const text = `cannot see who leads: ${reasonOf(error)}`;
+        if (text !== this.blindness) this.logger.warn(text);
+        this.blindness = text;
       }
       await pause(STANDBY_POLL_MS, signal);
     }
@@ -58,19 +69,21 @@ export class Leadership {
     for (let partition = 0; partition < this.partitions; partition++) {
       if (this.ours.has(partition)) continue;
       if (held.has(partition)) {
+        this.failed.delete(partition);
         this.role.onOther(partition);
-        continue;
+      } else if (this.mayTry(partition)) {
+        const leading = this.tryToLead(partition, signal)
+          .catch((error: unknown) => this.onFailure(partition, error))
+          .finally(() => this.ours.delete(partition));
+        this.ours.set(partition, leading);
       }
-      const leading = this.tryToLead(partition, signal)
-        .catch((error: unknown) => this.failed(`leadership of partition ${partition} ended`, error))
-        .finally(() => this.ours.delete(partition));
-      this.ours.set(partition, leading);
     }
   }
 
   private async tryToLead(partition: number, signal: AbortSignal): Promise<void> {
     const writer = await this.database.writer(`parley projection ${partition}`);
     const ending = AbortSignal.any([signal, writer.lost]);
+    let proven: NodeJS.Timeout | undefined;
     try {
       const [lock] = await writer.query<{ taken: boolean }>('lead', 'select pg_try_advisory_lock($1, $2) as taken', [
         LEADER_LOCK,
@@ -78,18 +91,29 @@ export class Leadership {
       ]);
       if (lock?.taken !== true) return;
       this.logger.log(`leads partition ${partition}`);
+      proven = setTimeout(() => this.failed.delete(partition), PROVEN_MS);
       await this.role.lead(partition, writer, ending);
     } finally {
+      clearTimeout(proven);
       await writer.release();
     }
   }
 
-  private failed(what: string, error: unknown): void {
-    const failure = `${what}: ${error instanceof Error ? error.message : String(error)}`;
-    if (failure !== this.failure) this.logger.warn(failure);
-    this.failure = failure;
+  private mayTry(partition: number): boolean {
+    const failure = this.failed.get(partition);
+    return failure === undefined || performance.now() >= failure.at + failure.waitMs;
+  }
+
+  private onFailure(partition: number, error: unknown): void {
+    const text = `partition ${partition} is not led: ${reasonOf(error)}`;
+    const before = this.failed.get(partition);
+    if (text !== before?.text) this.logger.warn(text);
+    const waitMs = before === undefined ? STANDBY_POLL_MS : Math.min(2 * before.waitMs, RETRY_MAX_MS);
+    this.failed.set(partition, { text, waitMs, at: performance.now() });
   }
 }
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 async function heldPartitions(database: Database): Promise<Set<number>> {
   const rows = await database.query<{ partition: number }>(

@@ -1,0 +1,30 @@
+/** What went wrong, as the database and the system tell it. https://www.postgresql.org/docs/current/errcodes-appendix.html */
+
+/** SQLSTATE, or the system's error code; '' for none. */
+export function sqlState(error: unknown): string {
+  if (typeof error !== 'object' || error === null) return '';
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  if (error instanceof AggregateError) return sqlState(error.errors[0]);
+  return 'driverError' in error ? sqlState(error.driverError) : '';
+}
+
+const AWAY_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+]);
+const AWAY_MESSAGES = /connection terminated|timeout (expired|exceeded)|not queryable|cannot use a pool after/i;
+
+/** The database is not there, or ends our session: the same statement may work later. */
+export function isAway(error: unknown): boolean {
+  const code = sqlState(error);
+  if (AWAY_CODES.has(code) || code.startsWith('08') || code.startsWith('57P') || code === '53300') return true;
+  return code === '' && error instanceof Error && AWAY_MESSAGES.test(error.message);
+}
+
+/** What the data itself is at fault for: values that the tables do not take (SQLSTATE classes 22 and 23). */
+export const isDataError = (error: unknown): boolean => /^2[23]/.test(sqlState(error));
