@@ -13,7 +13,6 @@ import {
   type CloseCode,
   type LogSubject,
   type MemberState,
-  type RoomState,
 } from '#contract';
 import type { EventLog, StoredEntry, TailsNotice } from '#event-log';
 import { Following } from './following.js';
@@ -22,7 +21,7 @@ import { orCrash } from './or-crash.js';
 import { Partition } from './partition.js';
 import { Places, type Place } from './places.js';
 import type { Reader } from './reader.js';
-import { RoomReads } from './room-reads.js';
+import { membersOf, roomOf, RoomReads } from './room-reads.js';
 import { bytesOf, type RoomEvent } from './room-event.js';
 import { Room, type RoomStart } from './room.js';
 import type { Anchor, FeedViews } from './views.js';
@@ -395,14 +394,4 @@ export class Feed {
     if (this.rooms.get(room.id)?.room === room) this.rooms.delete(room.id);
     room.close().catch((error: unknown) => this.options.onFault(error));
   }
-}
-
-function membersOf(entry: StoredEntry | undefined): number {
-  const event = entry?.decoded.kind === 'event' ? entry.decoded.event : undefined;
-  return event?.type === 'RosterChanged' ? event.data.roster.members : 0;
-}
-
-function roomOf(entry: StoredEntry | undefined): RoomState | undefined {
-  const event = entry?.decoded.kind === 'event' ? entry.decoded.event : undefined;
-  return event !== undefined && 'room' in event.data ? event.data.room : undefined;
 }

@@ -1,5 +1,5 @@
 /** Reads a room's past from the log, as the events that its readers would have had live. */
-import { LIMITS, parseLogSubject, type Subjects } from '#contract';
+import { LIMITS, parseLogSubject, type RoomState, type Subjects } from '#contract';
 import type { EventLog, StoredEntry } from '#event-log';
 import type { Place, Places } from './places.js';
 import { isMessage, roomEvent, type RoomEvent } from './room-event.js';
@@ -113,4 +113,16 @@ function placed(entries: readonly StoredEntry[], start: Place, range: Range): Ro
     }
   }
   return events;
+}
+
+/** How many seats are taken, by a room's last roster. */
+export function membersOf(entry: StoredEntry | undefined): number {
+  const event = entry?.decoded.kind === 'event' ? entry.decoded.event : undefined;
+  return event?.type === 'RosterChanged' ? event.data.roster.members : 0;
+}
+
+/** The room as its last config has it. */
+export function roomOf(entry: StoredEntry | undefined): RoomState | undefined {
+  const event = entry?.decoded.kind === 'event' ? entry.decoded.event : undefined;
+  return event !== undefined && 'room' in event.data ? event.data.room : undefined;
 }
