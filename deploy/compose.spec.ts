@@ -39,8 +39,8 @@ describe('docker-compose.yml', () => {
   test("has the operator's tool, which is started by hand", () => {
     const tool = compose.services['operate'];
     expect(tool).toMatchObject({ profiles: ['operate'], entrypoint: ['parley', 'operate'] });
-    expect(read('deploy/docker/entry.sh')).toContain('dist/apps/cli/operate/main.js');
-    expect(existsSync(join(root, 'apps/cli/operate/main.ts'))).toBe(true);
+    expect(read('deploy/docker/entry.sh')).toContain('dist/apps/cli/main.js');
+    expect(existsSync(join(root, 'apps/cli/main.ts'))).toBe(true);
   });
 
   test('waits only for what has a health check', () => {

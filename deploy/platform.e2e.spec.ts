@@ -140,7 +140,7 @@ test('a file that is shared over gRPC can be fetched again', async () => {
 });
 
 test("the operator's tool looks at the read models and has them rebuilt", async () => {
-  const main = join(projectRoot(), 'dist', 'apps', 'cli', 'operate', 'main.js');
+  const main = join(projectRoot(), 'dist', 'apps', 'cli', 'main.js');
   const tool = readCompose().services['operate'];
   if (!tool) throw new Error('compose has no operate');
   const env = { ...environmentIn(tool, given), NATS_URL: nats.url, DATABASE_URL: databaseUrl };

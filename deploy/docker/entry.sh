@@ -7,7 +7,7 @@ case "${1:-}" in
     ;;
   operate)
     shift
-    exec node --enable-source-maps /parley/dist/apps/cli/operate/main.js "$@"
+    exec node --enable-source-maps /parley/dist/apps/cli/main.js "$@"
     ;;
   *)
     echo "parley: name the service to run: commands, projection, gateway, api or operate" >&2
