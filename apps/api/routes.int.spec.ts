@@ -16,7 +16,7 @@ import {
   ResourcesModule,
 } from '#service';
 import { ApiModule } from './api.module.js';
-import { createHttpApp, type HttpApp } from './http/http-app.js';
+import { createHttpApp, type HttpApp } from '#service/http';
 import { call, plainText, problem } from './test-client.js';
 import { usePlatform } from './test-platform.js';
 

@@ -3,7 +3,7 @@ import { type ConsoleLogger, Module } from '@nestjs/common';
 import { openDatabase } from '#read-models';
 import { type Config, openResources, type Running } from '#service';
 import { ApiModule } from './api.module.js';
-import { createHttpApp } from './http/http-app.js';
+import { createHttpApp } from '#service/http';
 
 @Module({})
 class ApiProcess {}

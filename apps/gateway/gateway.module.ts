@@ -5,8 +5,9 @@
 import { Module } from '@nestjs/common';
 import { GrpcModule } from './grpc/grpc.module.js';
 import { SocketModule } from './socket/socket.module.js';
+import { SseModule } from './sse/sse.module.js';
 
 export { attachSockets } from './socket/socket.module.js';
 
-@Module({ imports: [SocketModule, GrpcModule] })
+@Module({ imports: [SocketModule, SseModule, GrpcModule] })
 export class GatewayModule {}

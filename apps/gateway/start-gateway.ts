@@ -1,10 +1,9 @@
 /** Opens what the gateway needs, builds it and listens. */
 import { type ConsoleLogger, Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { openEventLog } from '#event-log';
 import { openDatabase } from '#read-models';
 import { type Config, openResources, type Running } from '#service';
+import { createHttpApp } from '#service/http';
 import { attachSockets, GatewayModule } from './gateway.module.js';
 import { HealthController } from './health.controller.js';
 
@@ -21,8 +20,7 @@ export async function startGateway(config: Config, logger: ConsoleLogger): Promi
     database: (url) => openDatabase(url, { poolMax: POOL_MAX }),
   });
   const root = { module: GatewayProcess, imports: [resources.module, GatewayModule] };
-  const options = { logger, abortOnError: false };
-  const app = await NestFactory.create<NestFastifyApplication>(root, new FastifyAdapter(), options);
+  const { app } = await createHttpApp(root, config, logger);
   attachSockets(app);
   await app.listen(config.port, config.host);
   return resources.running(app, await app.getUrl());

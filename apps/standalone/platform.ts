@@ -5,7 +5,7 @@ import { openDatabase } from '#read-models';
 import { type Config, NatsTransport, openResources, type Running } from '#service';
 import { ApiModule } from '../api/api.module.js';
 import { seedDemo } from '../api/demo/seed-demo.js';
-import { createHttpApp } from '../api/http/http-app.js';
+import { createHttpApp } from '#service/http';
 import { CommandsModule } from '../commands/commands.module.js';
 import { attachSockets, GatewayModule } from '../gateway/gateway.module.js';
 import { ProjectionModule } from '../projection/projection.module.js';

@@ -75,6 +75,7 @@ export const LIMITS = {
   frameBytes: 64 * 1024,
   page: 100,
   pageDefault: 50,
+  pageCursorCharacters: 1_024,
   keyCharacters: 200,
   socketsPerUser: 20,
   roomsPerUser: 5_000,

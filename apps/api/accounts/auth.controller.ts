@@ -3,7 +3,7 @@ import { Controller, Get, Header, Headers, HttpCode, Inject, Post } from '@nestj
 import type { JWK } from 'jose';
 import { DomainError, parseOrRefuse } from '#contract';
 import { bearerToken, SigningKeys, type TokenVerifier } from '#service';
-import { JsonObject } from '../http/body.js';
+import { JsonObject } from '#service/http';
 import { Address, TOKEN_VERIFIER } from '../http/caller.js';
 import { RegistrationLimit } from '../http/limits.js';
 import { type Me, Profiles } from '../users/profiles.js';

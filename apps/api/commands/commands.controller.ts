@@ -3,7 +3,7 @@ import { Controller, Delete, HttpCode, Inject, Patch, Post, Put, Req, UseGuards 
 import type { FastifyRequest } from 'fastify';
 import { COMMAND_NAMES, type CommandName, type CommandResult, COMMANDS } from '#contract';
 import { COMMAND_BUS, type CommandBus, type Identity } from '#service';
-import { bodyOf, objectOf } from '../http/body.js';
+import { bodyOf, objectOf } from '#service/http';
 import { SignedIn, idempotencyKeyOf } from '../http/caller.js';
 import { inviteCode } from '../rooms/invite-code.js';
 

@@ -3,10 +3,9 @@ import { Controller, Get, type LoggerService, Module, Post } from '@nestjs/commo
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DomainError } from '#contract';
 import { loadConfig } from '#service';
-import { AnyJson, JsonObject } from './body.js';
+import { AnyJson, createHttpApp, JsonObject } from '#service/http';
 import { Address } from './caller.js';
 import { type Call, call, plainText, problem } from '../test-client.js';
-import { createHttpApp } from './http-app.js';
 
 @Controller()
 class Probe {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { DomainError, parseOrRefuse } from '#contract';
-import { clamped, listQuery, messagesQuery, pathId } from './paging.js';
+import { DomainError, listQuery, messagesQuery, parseOrRefuse } from '#contract';
+import { clamped, pathId } from './paging.js';
 
 describe('paging of the participant contract', () => {
   const size = { min: 1, max: 100, otherwise: 50 };

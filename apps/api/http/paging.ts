@@ -1,19 +1,5 @@
-/** Paging parameters: out of range they are refused, but for the participant contract, which takes the nearest value. */
-import { z } from 'zod';
-import { DomainError, fields, LIMITS, parseOrRefuse } from '#contract';
-
-const limit = z.coerce.number().int().min(1).max(LIMITS.page).default(LIMITS.pageDefault);
-const cursor = z.string().min(1).max(1_024).optional();
-
-export const listQuery = z.object({ limit, cursor, q: fields.description.optional() });
-export const messagesQuery = z.object({
-  limit,
-  cursor,
-  before: fields.messageIdText.optional(),
-  after: fields.messageIdText.optional(),
-  order: z.enum(['asc', 'desc']).default('desc'),
-  thread: z.undefined({ error: 'is not served' }).optional(),
-});
+/** Parameters that no schema reads: numbers of the participant contract, which takes the nearest value, and ids in paths. */
+import { DomainError, fields, parseOrRefuse } from '#contract';
 
 /**
  * A number as the participant contract reads it: the default where it is none, else the nearest allowed integer.

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Controller, Get, Param, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { HttpRefusal } from '../http/refusals.js';
+import { HttpRefusal } from '#service/http';
 
 /** Nothing else of the folder is served. */
 const FILES: ReadonlyMap<string, string> = new Map([

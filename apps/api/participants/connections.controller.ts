@@ -11,7 +11,7 @@ import {
 } from '@nestjs/common';
 import { DomainError, fields, LIMITS } from '#contract';
 import { type Config, CONFIG } from '#service';
-import { AnyJson } from '../http/body.js';
+import { AnyJson } from '#service/http';
 import { SignedIn } from '../http/caller.js';
 import { Online } from '../users/online.js';
 

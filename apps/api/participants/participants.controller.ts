@@ -8,7 +8,7 @@ import { channelParticipants, channelRoomId, DomainError, fields, LIMITS, type M
 import { type Database, pageMessagesByOffset } from '#read-models';
 import { COMMAND_BUS, type CommandBus, DATABASE, type Identity } from '#service';
 import { actorOf } from '../commands/commands.controller.js';
-import { AnyJson } from '../http/body.js';
+import { AnyJson } from '#service/http';
 import { Caller, IdempotencyKey, SignedIn } from '../http/caller.js';
 import { CaughtUp } from '../http/caught-up.js';
 import { SendLimit } from '../http/limits.js';

@@ -1,11 +1,10 @@
 /** GET /api/inbox: the caller's rooms, the one with the newest message first. */
 import { Controller, Get, Inject, Query, UseGuards } from '@nestjs/common';
-import { type InboxEntry, type Page, parseOrRefuse } from '#contract';
+import { type InboxEntry, listQuery, type Page, parseOrRefuse } from '#contract';
 import { type Database, inboxOf } from '#read-models';
 import { DATABASE, type Identity } from '#service';
 import { Caller, SignedIn } from '../http/caller.js';
 import { CaughtUp } from '../http/caught-up.js';
-import { listQuery } from '../http/paging.js';
 
 @Controller('/api/inbox')
 @UseGuards(SignedIn, CaughtUp)

@@ -4,6 +4,7 @@ import {
   DomainError,
   formatPosition,
   type MarkReply,
+  messagesQuery,
   type MessageView,
   type Page,
   parseOrRefuse,
@@ -12,10 +13,10 @@ import {
 } from '#contract';
 import { checkpointOf, type Database, getMessage, pageMessages, type PositionWaiter } from '#read-models';
 import { COMMAND_BUS, type CommandBus, type Config, CONFIG, DATABASE, type Identity } from '#service';
-import { JsonObject } from '../http/body.js';
+import { JsonObject } from '#service/http';
 import { Caller, CallerOrGuest, DemoGuestsToo, SignedIn } from '../http/caller.js';
 import { CaughtUp, POSITION_WAITER } from '../http/caught-up.js';
-import { messagesQuery, pathId } from '../http/paging.js';
+import { pathId } from '../http/paging.js';
 import { type Reader, RoomAccess } from './room-access.js';
 
 @Controller('/api/rooms/:roomId')

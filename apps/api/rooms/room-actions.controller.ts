@@ -7,7 +7,7 @@ import { type CommandResult, DomainError, LIMITS, parsePosition } from '#contrac
 import { type Database, type HistoryItem, type PositionWaiter, roomHistory } from '#read-models';
 import { COMMAND_BUS, type CommandBus, DATABASE, type Identity } from '#service';
 import { actorOf } from '../commands/commands.controller.js';
-import { JsonObject } from '../http/body.js';
+import { JsonObject } from '#service/http';
 import { Caller, IdempotencyKey, SignedIn } from '../http/caller.js';
 import { POSITION_WAITER } from '../http/caught-up.js';
 import { SendLimit } from '../http/limits.js';

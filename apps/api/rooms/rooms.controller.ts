@@ -1,11 +1,11 @@
 /** Queries about rooms and their members. */
 import { Controller, Get, Inject, Param, Query, UseGuards } from '@nestjs/common';
-import { type MemberView, type Page, parseOrRefuse, type RoomView } from '#contract';
+import { listQuery, type MemberView, type Page, parseOrRefuse, type RoomView } from '#contract';
 import { type Database, listMembers, listRooms } from '#read-models';
 import { DATABASE } from '#service';
 import { CallerOrGuest, DemoGuestsToo, SignedIn } from '../http/caller.js';
 import { CaughtUp } from '../http/caught-up.js';
-import { listQuery, pathId } from '../http/paging.js';
+import { pathId } from '../http/paging.js';
 import { type Reader, RoomAccess } from './room-access.js';
 
 @Controller('/api/rooms')

@@ -10,6 +10,7 @@ import { CLOSE, type CloseCode, type CommandResult, DomainError, LIMITS, parsePo
 import type { Identity } from '#service';
 import { openReader } from '../feed/opening.js';
 import { Reader } from '../feed/reader.js';
+import { TOO_MANY_CONNECTIONS } from '../presence/here.js';
 import { callerOf, type SignIn, textOf } from './callers.js';
 import { onFault } from './answering.js';
 import type { ChatAction } from './messages.js';
@@ -210,9 +211,7 @@ export class ChatStream {
   private async openNow(identity: Identity): Promise<void> {
     const { feed, here } = this.parts;
     if (feed.broken !== undefined) return this.sink.close(CLOSE.epochChanged, 'the log has begun another epoch');
-    if ((feed.user(identity.userId)?.readers.size ?? 0) >= LIMITS.socketsPerUser)
-      return this.sink.close(CLOSE.tooManyConnections, `at most ${LIMITS.socketsPerUser} connections a user`);
-    here.connected(identity.userId);
+    if (!here.connected(identity.userId)) return this.sink.close(CLOSE.tooManyConnections, TOO_MANY_CONNECTIONS);
     const reader = new Reader(randomUUID(), this.sink, 'all', identity.sessionId);
     this.reader = reader;
     const { since } = this;

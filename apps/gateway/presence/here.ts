@@ -1,11 +1,19 @@
-/** Says who is connected here, for everybody to know. */
+/**
+ * Who is connected here, by whatever transport: counted once, for the limit of a user's connections as for everybody to know.
+ */
 import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { LIMITS } from '#contract';
 import { type Config, CONFIG, NATS, PresenceLease } from '#service';
+
+/** Shown to whoever has as many as they may. */
+export const TOO_MANY_CONNECTIONS = `at most ${LIMITS.socketsPerUser} connections a user`;
 
 @Injectable()
 export class Here implements OnModuleInit, OnApplicationShutdown {
   private readonly log = new Logger('Presence');
+  /** Signed-in connections of a user on this gateway. */
+  private readonly counts = new Map<string, number>();
   private lease: PresenceLease | undefined;
 
   constructor(
@@ -22,11 +30,23 @@ export class Here implements OnModuleInit, OnApplicationShutdown {
     await this.lease?.end();
   }
 
-  connected(userId: string): void {
+  /**
+   * A user has one more connection; `disconnected` when it ends.
+   * @returns false when the user has as many as they may: then this one does not count, and is to be refused
+   */
+  connected(userId: string): boolean {
+    const count = this.counts.get(userId) ?? 0;
+    if (count >= LIMITS.socketsPerUser) return false;
+    this.counts.set(userId, count + 1);
     this.lease?.connected(userId);
+    return true;
   }
 
+  /** A connection that was counted has ended. */
   disconnected(userId: string): void {
+    const count = this.counts.get(userId) ?? 0;
+    if (count > 1) this.counts.set(userId, count - 1);
+    else this.counts.delete(userId);
     this.lease?.disconnected(userId);
   }
 }

@@ -7,8 +7,9 @@ import { CLOSE, type CloseCode, type EchoMode, LIMITS, type ServerFrame } from '
 import type { Identity } from '#service';
 import type { Encoding, FeedSink } from '../feed/encoding.js';
 import type { Reader } from '../feed/reader.js';
+import { Network } from '../network.js';
 import { PING_FRAME } from './frames-on-the-wire.js';
-import { type ParleySocket, unsent } from './parley-socket.js';
+import type { ParleySocket } from './parley-socket.js';
 
 /** A client is gone when nothing came from it for so long: two pings and a little. */
 const SILENCE_MAX_MS = 2.4 * LIMITS.heartbeatMs;
@@ -30,8 +31,7 @@ export class SocketConnection implements FeedSink {
   private heardAtMs: number;
   private heardBytes = 0;
   private pingedAtMs: number;
-  private stalledSinceMs = 0;
-  private progress = 0;
+  private readonly network: Network;
   private closedAtMs = 0;
 
   constructor(
@@ -40,6 +40,7 @@ export class SocketConnection implements FeedSink {
     readonly encoding: Encoding,
     nowMs: number,
   ) {
+    this.network = new Network(socket);
     this.openedAtMs = nowMs;
     this.heardAtMs = nowMs;
     this.pingedAtMs = nowMs;
@@ -83,7 +84,7 @@ export class SocketConnection implements FeedSink {
       if (nowMs - this.closedAtMs > CLOSE_WAIT_MS) this.client.terminate();
       return;
     }
-    if (this.isStalled(nowMs, stallMs)) return this.close(CLOSE.slowReader, 'slow reader');
+    if (this.network.isStalled(nowMs, stallMs)) return this.close(CLOSE.slowReader, 'slow reader');
     if (this.identity !== undefined && this.identity.expiresAtMs <= wallMs)
       return this.close(CLOSE.tokenExpired, 'token expired');
     if (this.opened === undefined && nowMs - this.openedAtMs > LIMITS.helloMs)
@@ -102,16 +103,5 @@ export class SocketConnection implements FeedSink {
     if (nowMs - this.pingedAtMs < LIMITS.heartbeatMs) return;
     this.pingedAtMs = nowMs;
     this.write(PING_FRAME);
-  }
-
-  private isStalled(nowMs: number, stallMs: number): boolean {
-    if (this.socket.writableLength === 0) {
-      this.stalledSinceMs = 0;
-      return false;
-    }
-    const { progress } = unsent(this.socket);
-    if (this.stalledSinceMs === 0 || progress !== this.progress) this.stalledSinceMs = nowMs;
-    this.progress = progress;
-    return nowMs - this.stalledSinceMs >= stallMs;
   }
 }

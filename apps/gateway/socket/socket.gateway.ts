@@ -5,12 +5,12 @@ import type { IncomingMessage } from 'node:http';
 import { Inject, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import type { RawData } from 'ws';
-import { CLOSE, type ClientFrame, DomainError, type EchoMode, LIMITS, REFUSALS } from '#contract';
+import { CLOSE, type ClientFrame, DomainError, type EchoMode, REFUSALS } from '#contract';
 import { type Config, CONFIG, type Identity, type TokenVerifier } from '#service';
 import { Feed } from '../feed/feed.js';
 import { openReader, type OpenFrom } from '../feed/opening.js';
 import { Reader } from '../feed/reader.js';
-import { Here } from '../presence/here.js';
+import { Here, TOO_MANY_CONNECTIONS } from '../presence/here.js';
 import { TOKEN_VERIFIER } from '../tokens.js';
 import { FrameRefusedError, readClientFrame, type RequestId } from './client-frames.js';
 import { FrameHandlers } from './frame-handlers.js';
@@ -31,8 +31,6 @@ const DRAIN_ANSWERS_MS = 3_000;
 export class SocketGateway implements OnModuleInit, OnModuleDestroy {
   private readonly log = new Logger('SocketGateway');
   private readonly connections = new Set<SocketConnection>();
-  /** Signed-in connections of a user on this gateway. */
-  private readonly counts = new Map<string, number>();
   private sweeping: NodeJS.Timeout | undefined;
   private draining = false;
 
@@ -95,7 +93,6 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
     if (reader === undefined || identity === undefined) return;
     this.feed.leave(reader);
     this.handlers.left(reader);
-    this.count(identity.userId, -1);
     this.here.disconnected(identity.userId);
   }
 
@@ -181,10 +178,7 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
   ): Promise<void> {
     if (connection.isClosed) return;
     if (this.feed.broken !== undefined) return connection.close(CLOSE.epochChanged, 'the log has begun another epoch');
-    if ((this.counts.get(identity.userId) ?? 0) >= LIMITS.socketsPerUser)
-      return connection.close(CLOSE.tooManyConnections, `at most ${LIMITS.socketsPerUser} connections a user`);
-    this.count(identity.userId, 1);
-    this.here.connected(identity.userId);
+    if (!this.here.connected(identity.userId)) return connection.close(CLOSE.tooManyConnections, TOO_MANY_CONNECTIONS);
     const reader = new Reader(randomUUID(), connection, echo, identity.sessionId);
     connection.reader = reader;
     try {
@@ -206,12 +200,6 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
     const refusal = known instanceof DomainError ? known : new DomainError('internal', undefined, { cause: known });
     const { code, message, retryMs } = refusal;
     return { code, message, temporary: REFUSALS[code].temporary, ...(retryMs === undefined ? {} : { retryMs }) };
-  }
-
-  private count(userId: string, by: number): void {
-    const count = (this.counts.get(userId) ?? 0) + by;
-    if (count > 0) this.counts.set(userId, count);
-    else this.counts.delete(userId);
   }
 
   private sweep(): void {

@@ -1,6 +1,6 @@
 /**
- * The HTTP server around the routes: Fastify under Nest with our body parsers, limits, headers and one shape of refusals.
- * `standalone` builds its server here too, with the gateway's routes beside these.
+ * The HTTP server around the routes, the same in every process that has some (`api`, `gateway`, `standalone`): Fastify under
+ * Nest with our body parsers, limits, headers and one shape of refusals.
  */
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
@@ -9,7 +9,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { HTTP_HEADERS, LIMITS } from '#contract';
-import type { Config } from '#service';
+import type { Config } from '../config.js';
 import { parseBodies } from './body.js';
 import { RefusalFilter } from './refusals.js';
 import { RouteTable } from './route-table.js';
@@ -26,7 +26,7 @@ export interface HttpApp {
   readonly routes: RouteTable;
 }
 
-/** Builds the application around a module that imports `ApiModule`; `app.listen` starts it. */
+/** Builds the application around a module with controllers; `app.listen` starts it. */
 export async function createHttpApp(
   module: Type | DynamicModule,
   config: Config,

@@ -40,7 +40,7 @@ const ASKS_FOR_JSON = /\bapplication\/(problem\+)?json\b/i;
 
 @Catch()
 export class RefusalFilter implements ExceptionFilter {
-  private readonly logger = new Logger('api');
+  private readonly logger = new Logger('http');
 
   constructor(private readonly routes: RouteTable) {}
 

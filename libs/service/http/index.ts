@@ -1,0 +1,4 @@
+export { AnyJson, bodyOf, JsonObject, objectOf } from './body.js';
+export { createHttpApp, type HttpApp } from './http-app.js';
+export { HttpRefusal } from './refusals.js';
+export { RouteTable } from './route-table.js';

@@ -1,0 +1,123 @@
+/** A raw reader of `GET /api/events`: every event as it came, by the rules that a browser's EventSource parses by. */
+import { get, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import { waitUntil } from '#embedded';
+import type { Frame } from './socket.js';
+import { WAIT_MS } from './socket.js';
+
+/** One event: its name, its id where it has one, and its data. */
+export interface StreamEvent {
+  readonly name: string;
+  readonly id: string | undefined;
+  readonly frame: Frame;
+}
+
+export interface StreamOptions {
+  readonly token?: string | undefined;
+  readonly lastEventId?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Behind `/api/events`. */
+  readonly query?: string;
+}
+
+export class EventStream {
+  readonly events: StreamEvent[] = [];
+  /** What the last `retry:` said, ms. */
+  retryMs: number | undefined;
+  /** The last `id:`: what a browser would come back with. */
+  lastEventId = '';
+  comments = 0;
+  #answer: IncomingMessage | undefined;
+  #text = '';
+  #closed = false;
+  readonly #request: ClientRequest;
+
+  constructor(
+    readonly url: string,
+    { token, lastEventId, headers, query = '' }: StreamOptions = {},
+  ) {
+    const all = {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
+      ...headers,
+    };
+    this.#request = get(`${url}/api/events${query}`, { headers: all, agent: false }, (answer) => {
+      this.#answer = answer;
+      answer.setEncoding('utf8');
+      answer.on('data', (text: string) => this.#take(text));
+      answer.on('close', () => (this.#closed = true));
+      // What matters of an error is the close that follows it.
+      answer.on('error', () => undefined);
+    });
+    this.#request.on('error', () => (this.#closed = true));
+  }
+
+  get frames(): Frame[] {
+    return this.events.map(({ frame }) => frame);
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** Resolves when the answer has begun. */
+  async opened(): Promise<{ readonly status: number; readonly headers: IncomingHttpHeaders }> {
+    const answer = await waitUntil(`an answer of ${this.url}`, WAIT_MS, () => this.#answer);
+    return { status: answer.statusCode ?? 0, headers: answer.headers };
+  }
+
+  async event(what: string, fits: (frame: Frame) => boolean, withinMs = WAIT_MS): Promise<StreamEvent> {
+    try {
+      return await waitUntil(`an event: ${what}`, withinMs, () => this.events.find(({ frame }) => fits(frame)));
+    } catch (error) {
+      const last = this.frames.slice(-8).map((frame) => JSON.stringify(frame));
+      throw new Error(`${String(error)}; closed: ${this.#closed}; last events:\n${last.join('\n')}`, { cause: error });
+    }
+  }
+
+  async caughtUp(): Promise<this> {
+    await this.event('caught_up', ({ op }) => op === 'caught_up');
+    return this;
+  }
+
+  async closed(withinMs = WAIT_MS): Promise<void> {
+    await waitUntil(`the end of ${this.url}`, withinMs, () => this.#closed);
+  }
+
+  /** Takes nothing more from the network, until `resume`. */
+  pause(): void {
+    this.#answer?.pause();
+  }
+
+  resume(): void {
+    this.#answer?.resume();
+  }
+
+  /** As if the cable were cut. */
+  cut(): void {
+    this.#request.destroy();
+  }
+
+  /** Blocks end with an empty line; one may come in several pieces. */
+  #take(text: string): void {
+    const blocks = (this.#text + text).split('\n\n');
+    this.#text = blocks.pop() ?? '';
+    for (const block of blocks) this.#takeBlock(block);
+  }
+
+  #takeBlock(block: string): void {
+    const fields = new Map<string, string>();
+    for (const line of block.split('\n')) {
+      const [, name = '', value = ''] = /^([^:]*):? ?(.*)$/s.exec(line) ?? [];
+      if (name === '') this.comments += 1;
+      else fields.set(name, value);
+    }
+    const retry = fields.get('retry');
+    if (retry !== undefined) this.retryMs = Number(retry);
+    const data = fields.get('data');
+    if (data === undefined) return;
+    const id = fields.get('id');
+    if (id !== undefined) this.lastEventId = id;
+    const frame = JSON.parse(data) as Frame;
+    this.events.push({ name: fields.get('event') ?? 'message', id, frame });
+  }
+}
