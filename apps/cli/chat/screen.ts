@@ -69,8 +69,12 @@ export class TerminalScreen implements Screen {
   private readonly line: Interface;
   private prompt = '> ';
   private notice = '';
-  private started = false;
   private closed = false;
+  /** The prompt, and what was typed behind it, stand in the last rows. */
+  private drawn = false;
+  /** Lines that nobody has asked for yet: somebody types ahead while the chat connects. */
+  private readonly entered: string[] = [];
+  private wake = (): void => undefined;
 
   constructor(private readonly options: TerminalOptions) {
     const { input, output, completions } = options;
@@ -89,39 +93,31 @@ export class TerminalScreen implements Screen {
       this.line.write(null, { ctrl: true, name: 'u' });
     });
     this.line.on('SIGCONT', () => this.draw());
-    this.line.on('close', () => (this.closed = true));
+    this.line.on('line', (text) => this.take(text));
+    this.line.on('close', () => {
+      this.closed = true;
+      this.wake();
+    });
     input.on('keypress', () => {
       if (!this.closed) options.onTyping(this.line.line);
     });
+    this.draw();
   }
 
   async *lines(): AsyncGenerator<string, void, undefined> {
-    const entered: string[] = [];
-    let wake = (): void => undefined;
-    this.line.on('line', (text) => {
-      this.entered(text);
-      entered.push(text);
-      wake();
-    });
-    this.line.on('close', () => wake());
-    this.started = true;
-    this.draw();
     for (;;) {
-      const next = entered.shift();
+      const next = this.entered.shift();
       if (next !== undefined) yield next;
       else if (this.closed) return;
-      else await new Promise<void>((resolve) => (wake = resolve));
+      else await new Promise<void>((resolve) => (this.wake = resolve));
     }
   }
 
   print(text: string): void {
-    const { output } = this.options;
-    if (!this.started || this.closed) return void output.write(`${text}\n`);
-    const { rows } = this.line.getCursorPos();
-    this.eraseFrom(rows);
-    // readline goes up by the rows that its cursor was down before it draws; so many rows more, and it draws below the text.
-    output.write(`${text}\n${'\n'.repeat(rows)}`);
-    this.line.prompt(true);
+    if (this.closed) return void this.options.output.write(`${text}\n`);
+    this.erase();
+    this.options.output.write(`${text}\n`);
+    this.show();
   }
 
   complain(text: string): void {
@@ -141,23 +137,47 @@ export class TerminalScreen implements Screen {
 
   close(): void {
     if (this.closed) return;
-    this.eraseFrom(this.started ? this.line.getCursorPos().rows : 0);
+    this.erase();
     this.line.close();
   }
 
   private draw(): void {
+    if (this.closed) return;
+    this.erase();
     this.line.setPrompt(this.notice === '' ? this.prompt : `${this.notice}\n${this.prompt}`);
-    if (this.started && !this.closed) this.line.prompt(true);
+    this.show();
+  }
+
+  private show(): void {
+    this.line.prompt(true);
+    this.drawn = true;
   }
 
   /** Enter has moved the cursor below the line. What will be printed again as a message is taken away, the rest stays. */
-  private entered(text: string): void {
+  private take(text: string): void {
+    this.drawn = false;
     if (this.options.isEchoed(text)) {
       const columns = this.options.output.columns || 80;
-      const typed = Math.floor(displayWidth(this.prompt + text) / columns) + 1;
+      // A line that fills its last row may or may not have begun another: rather leave a row than take one of the conversation.
+      const typed = Math.max(1, Math.ceil(displayWidth(this.prompt + text) / columns));
       this.eraseFrom(typed + (this.notice === '' ? 0 : 1));
     }
+    this.entered.push(text);
+    this.wake();
     this.draw();
+  }
+
+  /** Takes away the prompt and what was typed; the cursor stands where they began. */
+  private erase(): void {
+    if (!this.drawn) return;
+    this.drawn = false;
+    const { rows, cols } = this.line.getCursorPos();
+    // In a full row the cursor waits at its end; a blank takes it to the next row, where readline thinks that it is.
+    if (rows > 0 && cols === 0) this.options.output.write(' ');
+    this.eraseFrom(rows);
+    // readline goes up by the rows that it remembers before it draws. It forgets them when much is typed at once, so we do not
+    // rely on its memory.
+    (this.line as Interface & { prevRows: number }).prevRows = 0;
   }
 
   private eraseFrom(rowsAbove: number): void {
