@@ -129,6 +129,21 @@ export class Grpc {
     });
   }
 
+  /** Begins an upload and leaves it open. */
+  begin(pieces: readonly object[]): { cancel(): void } {
+    const { path, requestSerialize, responseDeserialize } = methodOf('ShareFile');
+    const meta = this.metadata({});
+    const call = this.client.makeClientStreamRequest<Fields, Fields>(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      meta,
+      () => undefined,
+    );
+    for (const piece of pieces) call.write(piece as Fields);
+    return call;
+  }
+
   stream(name: 'ChatStream' | 'Chat', metadata: Readonly<Record<string, string>> = {}): GrpcStream {
     const { path, requestSerialize, responseDeserialize } = methodOf(name);
     const meta = this.metadata({ metadata });

@@ -1,5 +1,5 @@
 /**
- * Files in JetStream's object store: one bucket, one object a file, cut into pieces of 128 KiB. Whose room a file belongs to
+ * Files in JetStream's object store: one bucket, one object a file, cut into pieces that are synced one by one. Whose room a file belongs to
  * stands in its metadata; who may read it is for the edge to ask. A file is there when all of it is: an upload that breaks
  * off leaves nothing behind.
  */
@@ -27,6 +27,8 @@ const ALLOWED = new Set([
   'application/vnd.ms-powerpoint',
 ]);
 const ALLOWED_PREFIXES = ['application/vnd.openxmlformats-officedocument.', 'application/vnd.oasis.opendocument.'];
+/** Half of what the broker takes at once: each piece costs a sync of its disk. */
+const PIECE_BYTES = 512 * 1024;
 const DEFAULT_TYPE = 'application/octet-stream';
 const CONTENT_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,63}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/;
 const FILE_ID = /^file_[0-9a-f-]{36}$/;
@@ -78,7 +80,11 @@ export class Attachments {
     try {
       const store = await this.store();
       const stored = await store.put(
-        { name: id, metadata: { filename, contentType, roomId, uploadedBy } },
+        {
+          name: id,
+          options: { max_chunk_size: PIECE_BYTES },
+          metadata: { filename, contentType, roomId, uploadedBy },
+        },
         ReadableStream.from(watched) as globalThis.ReadableStream<Uint8Array>,
       );
       return { id, ...file, sizeBytes: stored.size };

@@ -1,16 +1,18 @@
 /** Files over gRPC: in pieces up, in one message down, for the members of their room. */
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
-import { LIMITS } from '#contract';
-import type { GrpcAnswer } from '../grpc.js';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { BUCKETS, LIMITS } from '#contract';
 import { textAt } from '../http.js';
+import { embeddedNats } from '../platform.js';
 import { grpcWorldOf } from './grpc-world.js';
-import { joined, type Person, roomWith } from './world.js';
+import { eventually, joined, type Person, roomWith } from './world.js';
 
 const { world, grpc, as } = await grpcWorldOf();
 
 const PIECE_BYTES = 1024 * 1024;
-const refusal = (code: number, details: string) => expect.objectContaining({ code, details }) as GrpcAnswer;
+const refusal = (code: number, details: string) => expect.objectContaining({ code, details });
 
 function* piecesOf(bytes: Buffer, first: object, pieceBytes = PIECE_BYTES): Generator<object> {
   yield { ...first, data: bytes.subarray(0, pieceBytes) };
@@ -84,6 +86,26 @@ describe('a file', () => {
     ['that is shorter than announced', { size: 9 }, 3, 'size: 9 bytes were announced and 4 came'],
   ])('%s is refused', async (_what, fields, code, details) => {
     expect(await grpc.upload([file({ data: Buffer.from('data'), ...fields })])).toEqual(refusal(code, details));
+  });
+
+  test('is refused while it is still on the way', async () => {
+    const answer = await grpc.upload([...piecesOf(randomBytes(20 * PIECE_BYTES), file({ room_id: 'nowhere' }))]);
+    expect(answer).toEqual(refusal(5, 'room not found'));
+  });
+
+  test('that is broken off leaves nothing in the store', async () => {
+    await shared(Buffer.from('so that there is a store'));
+    const nats = await connect({ servers: embeddedNats(world.platform) });
+    const stored = async (): Promise<number> => {
+      const { state } = await (await jetstreamManager(nats)).streams.info(`OBJ_${BUCKETS.attachments}`);
+      return state.messages;
+    };
+    const before = await stored();
+    const call = grpc.begin([file({ data: randomBytes(PIECE_BYTES) }), { data: randomBytes(PIECE_BYTES) }]);
+    await eventually('some of it to be stored', async () => (await stored()) > before);
+    call.cancel();
+    await eventually('all of it to be gone', async () => (await stored()) === before);
+    await nats.close();
   });
 
   test('of no message at all is refused', async () => {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Client, credentials } from '@grpc/grpc-js';
 import { describe, expect, test } from '@jest/globals';
 import { loadSync } from '@grpc/proto-loader';
-import { chatService, type GrpcAnswer } from '../grpc.js';
+import { chatService } from '../grpc.js';
 import { type Fields, listAt, textAt } from '../http.js';
 import { grpcWorldOf } from './grpc-world.js';
 import { roomWith, say } from './world.js';
@@ -11,7 +11,7 @@ import { roomWith, say } from './world.js';
 const { world, grpc } = await grpcWorldOf();
 
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
-const refusal = (code: number, details: string) => expect.objectContaining({ code, details }) as GrpcAnswer;
+const refusal = (code: number, details: string) => expect.objectContaining({ code, details });
 const message = (fields: object = {}) => ({
   message: { user_id: 'user1', room_id: 'room1', content: 'hello', ...fields },
 });

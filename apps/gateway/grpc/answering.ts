@@ -59,26 +59,30 @@ export function unary<Q, A>(answer: (request: Q, call: Call) => Promise<A>): han
   };
 }
 
-/** The handler reads the requests; what it leaves unread is let go. */
+/** The handler reads the requests; what it leaves unread is let go, so that the caller is not held up before it is told. */
 export function reading<Q, A>(
-  answer: (requests: AsyncIterable<Q>, call: Call) => Promise<A>,
+  answer: (requests: AsyncIterator<Q>, call: Call) => Promise<A>,
 ): handleClientStreamingCall<Q, A> {
   return (call, callback) => {
     const context = callOf(call);
-    settle(
-      answer(call, context).finally(() => call.resume()),
-      context,
-      callback,
-    );
+    const requests = call.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Q>;
+    const letGo = async (): Promise<void> => {
+      await requests.return?.();
+      call.resume();
+    };
+    settle(answer(requests, context).finally(letGo), context, callback);
   };
 }
 
-function settle<A>(answer: Promise<A>, { trailer }: Call, callback: sendUnaryData<A>): void {
+function settle<A>(answer: Promise<A>, { trailer, signal }: Call, callback: sendUnaryData<A>): void {
   answer.then(
     (value) => callback(null, value, trailer),
-    (error: unknown) => callback(statusOf(error, onFault)),
+    (error: unknown) => callback(statusOf(error, faultOf(signal))),
   );
 }
+
+/** What fails because its caller has gone is nobody's fault. */
+const faultOf = (signal: AbortSignal) => (signal.aborted ? () => undefined : onFault);
 
 /** Answers one after the other, each when the network has taken the one before. */
 export function listing<Q, A>(answer: (request: Q, call: Call) => AsyncIterable<A>): handleServerStreamingCall<Q, A> {
@@ -86,7 +90,7 @@ export function listing<Q, A>(answer: (request: Q, call: Call) => AsyncIterable<
     const context = callOf(call);
     writeAll(call, answer(call.request, context), context).then(
       () => call.end(context.trailer),
-      (error: unknown) => call.emit('error', statusOf(error, onFault)),
+      (error: unknown) => call.emit('error', statusOf(error, faultOf(context.signal))),
     );
   };
 }

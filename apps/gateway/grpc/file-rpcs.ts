@@ -28,7 +28,7 @@ export class FileRpcs {
   }
 
   readonly rpcs = {
-    ShareFile: reading((uploads: AsyncIterable<FileUpload>, call) => this.share(uploads, call)),
+    ShareFile: reading((uploads: AsyncIterator<FileUpload>, call) => this.share(uploads, call)),
 
     GetFile: unary(async ({ file_id }: { file_id: string }, call) => {
       const signIn = await this.callers.signIn(call.metadata);
@@ -38,10 +38,9 @@ export class FileRpcs {
   };
 
   /** The first message says what the file is, it and all that follow bring its bytes. */
-  private async share(uploads: AsyncIterable<FileUpload>, call: Call): Promise<FileUploadResponse> {
+  private async share(uploads: AsyncIterator<FileUpload>, call: Call): Promise<FileUploadResponse> {
     const signIn = await this.callers.signIn(call.metadata);
-    const rest = uploads[Symbol.asyncIterator]();
-    const { value: first, done } = await rest.next();
+    const { value: first, done } = await uploads.next();
     if (done === true) throw new DomainError('invalid_body', 'file cannot be nil');
     const { room_id, user_id, filename, content_type } = first;
     if (room_id === '' || user_id === '' || filename === '') throw new DomainError('invalid_body', REQUIRED);
@@ -56,7 +55,7 @@ export class FileRpcs {
       throw new DomainError('too_large', `a file is at most ${LIMITS.attachmentBytes} bytes`);
     await this.queries.caughtUp(call);
     await this.membersOnly(room_id, user);
-    const stored = await this.files.put(file, pieces(first, rest, call.signal));
+    const stored = await this.files.put(file, pieces(first, uploads, call.signal));
     return {
       file_id: stored.id,
       filename: stored.filename,
