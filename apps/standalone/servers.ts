@@ -1,5 +1,5 @@
 /** The servers that the platform stands on: the operator's where a URL is given, else our own as child processes below PARLEY_HOME. */
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { forgetFolder, keepRunning, startNatsServer, startPostgres } from '#embedded';
 import type { Config } from '#service';
@@ -7,6 +7,8 @@ import type { Config } from '#service';
 const DATABASE = 'parley';
 /** PostgreSQL runs as another user when we are root and has to pass through; nobody may list it. */
 const HOME_MODE = 0o711;
+/** Where they are, for the operator's tool on this machine: there is a password in it. */
+const ADDRESSES = 'servers.env';
 
 export interface Servers {
   readonly natsUrls: readonly string[];
@@ -29,7 +31,14 @@ export async function startServers(config: Config, progress: Progress): Promise<
   const starting = [broker(config, home, progress), database(config, home, progress)] as const;
   const [nats, postgres] = await Promise.allSettled(starting);
   if (nats.status === 'fulfilled' && postgres.status === 'fulfilled') {
-    const stop = async (): Promise<void> => void (await Promise.all([nats.value.stop(), postgres.value.stop()]));
+    const addresses = join(home, ADDRESSES);
+    await writeFile(addresses, `NATS_URL=${nats.value.urls.join()}\nDATABASE_URL=${postgres.value.url}\n`, {
+      mode: 0o600,
+    });
+    const stop = async (): Promise<void> => {
+      await rm(addresses, { force: true });
+      await Promise.all([nats.value.stop(), postgres.value.stop()]);
+    };
     return { natsUrls: nats.value.urls, databaseUrl: postgres.value.url, stop };
   }
   for (const result of [nats, postgres]) if (result.status === 'fulfilled') await result.value.stop();

@@ -66,6 +66,7 @@ export class Leadership {
 
   private async look(signal: AbortSignal): Promise<void> {
     const held = await heldPartitions(this.database);
+    if (signal.aborted) return;
     for (let partition = 0; partition < this.partitions; partition++) {
       if (this.ours.has(partition)) continue;
       if (held.has(partition)) {
