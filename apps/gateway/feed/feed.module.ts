@@ -44,6 +44,11 @@ const feed = {
       nowMs: () => performance.now(),
       // A log that is away is waited for; whoever operates it knows.
       onFault: (error) => (error instanceof LogUnavailableError ? logger.warn(error.message) : logger.error(error)),
+      // Everything here belongs to the old log: the process ends as if it had been told to, and is started again.
+      onBroken(reason) {
+        logger.fatal(reason);
+        process.kill(process.pid, 'SIGTERM');
+      },
     });
     await made.start();
     return made;

@@ -37,6 +37,8 @@ export interface FeedOptions {
   readonly nowMs: () => number;
   /** Hears of what is no refusal and no outage. */
   readonly onFault: (error: unknown) => void;
+  /** No reader can be served any more; once. */
+  readonly onBroken?: (reason: string) => void;
 }
 
 interface ActiveRoom {
@@ -321,8 +323,10 @@ export class Feed {
   }
 
   epochChanged(epoch: string): void {
+    if (this.brokenBy !== undefined) return;
     this.brokenBy = `the log's epoch is ${epoch} now, not ${this.log.epoch}: the gateway has to start again`;
     this.closeAll(CLOSE.epochChanged, 'the log has begun another epoch');
+    this.options.onBroken?.(this.brokenBy);
   }
 
   private async takeMissingOf(

@@ -102,13 +102,13 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
     if (connection === undefined || connection.isClosed) return;
     if (connection.encoding === PLAIN) return; // these only listen
     if (isBinary) return connection.close(CLOSE.protocolError, 'frames are text');
-    if (connection.answering >= ANSWERS_MAX)
-      return connection.close(CLOSE.protocolError, 'too many frames without waiting for answers');
     connection.answering += 1;
     let id: RequestId | undefined;
     try {
       const frame = readClientFrame(data);
       id = 'id' in frame ? frame.id : undefined;
+      if (connection.answering > ANSWERS_MAX)
+        throw new DomainError('rate_limited', 'too many frames are waiting for their answers');
       await this.take(connection, frame);
     } catch (error) {
       this.refuse(connection, error, id);
