@@ -132,7 +132,12 @@ describe('a batch', () => {
 
 describe('a connection that breaks', () => {
   test('what was sent is silent at once, what comes then is not sent at all', async () => {
-    const other = await connect({ servers: server.url, reconnectTimeWait: 1_000, maxReconnectAttempts: -1 });
+    const other = await connect({
+      servers: server.url,
+      reconnectTimeWait: 1_000,
+      maxReconnectAttempts: -1,
+      timeout: 1_000,
+    });
     const watch = new ConnectionWatch(other);
     const lone = new Publisher(watch);
     const { timeline } = room();

@@ -3,6 +3,10 @@
  * it.
  */
 import { createInbox, type NatsConnection } from '@nats-io/transport-node';
+import { pause } from './pause.js';
+
+/** Between the break and the library's word of it. */
+const CONFIRM_PAUSE_MS = 20;
 
 /** A fresh inbox under the connection's own prefix: each service may subscribe to its own only. */
 export function ownInbox(nc: NatsConnection): string {
@@ -61,6 +65,22 @@ export class ConnectionWatch {
       const timer = setTimeout(resume, ms);
       this.#waiting.add(resume);
     });
+  }
+
+  /**
+   * Resolves when the server knows all that was sent to it so far, subscriptions above all: those the library sends again
+   * to the next server when the connection breaks. Rejects after `ms`, or when the connection is closed.
+   */
+  async confirm(ms: number): Promise<void> {
+    for (const until = performance.now() + ms; ;) {
+      await this.untilUp(until - performance.now());
+      try {
+        return await this.nc.flush();
+      } catch (error) {
+        if (this.nc.isClosed() || performance.now() >= until) throw error;
+        await pause(CONFIRM_PAUSE_MS);
+      }
+    }
   }
 
   async #watch(): Promise<void> {

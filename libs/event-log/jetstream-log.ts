@@ -159,14 +159,13 @@ export class JetStreamLog implements EventLog {
   }
 
   async #listen(subject: string, onMessage: (message: Msg) => void): Promise<Subscription> {
-    await this.#connection.untilUp(LOG_LIMITS.readMs);
     const subscription = this.#nc.subscribe(subject, {
       callback: (error, message) => {
         if (!error) onMessage(message);
       },
     });
     try {
-      await this.#nc.flush();
+      await this.#connection.confirm(LOG_LIMITS.readMs);
     } catch (cause) {
       subscription.unsubscribe();
       throw new LogUnavailableError(`${subject}: the broker did not confirm the subscription`, { cause });

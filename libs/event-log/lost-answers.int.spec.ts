@@ -21,7 +21,7 @@ beforeAll(async () => {
   folder = await temporaryFolder('event-log-lost');
   server = await startNatsServer({ storeDir: folder.path, sync: 'off' });
   relay = await LossyRelay.start(server.port);
-  const endless = { maxReconnectAttempts: -1, reconnectTimeWait: 20, reconnectJitter: 0 };
+  const endless = { maxReconnectAttempts: -1, reconnectTimeWait: 20, reconnectJitter: 0, timeout: 1_000 };
   connections = await Promise.all([relay.url, server.url].map((servers) => connect({ servers, ...endless })));
   const open = (index: number) => openEventLog(connections[index]!, { partitions: 2, create: true });
   [lossy, direct] = await Promise.all([open(0), open(1)]);

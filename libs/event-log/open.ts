@@ -7,14 +7,14 @@
  * so nobody has written to it, and whoever comes next goes on; from a marked log a missing stream was lost.
  */
 import { randomBytes } from 'node:crypto';
-import { errors, type NatsConnection } from '@nats-io/transport-node';
+import { errors, type NatsConnection, type ServerInfo } from '@nats-io/transport-node';
 import { STREAM_METADATA, streamName } from '#contract';
 import { BROKER_CODES } from './append-answer.js';
 import { ConnectionWatch } from './connection.js';
 import { JetStreamApi, type ApiAnswer, type ApiError } from './jetstream-api.js';
 import { JetStreamLog } from './jetstream-log.js';
 import { LOG_LIMITS } from './limits.js';
-import { LogMismatchError } from './log.js';
+import { LogMismatchError, LogUnavailableError } from './log.js';
 import { pause } from './pause.js';
 import { differences, streamConfig, type LogShape, type StreamConfig } from './streams.js';
 
@@ -33,14 +33,16 @@ const MISMATCHES_MAX = 10;
  * @throws LogUnavailableError when the broker cannot be asked.
  */
 export async function openEventLog(nc: NatsConnection, options: OpenOptions): Promise<JetStreamLog> {
-  await checkServer(nc);
   const connection = new ConnectionWatch(nc);
+  await connection.untilUp(LOG_LIMITS.openMs);
+  if (!nc.info) throw new LogUnavailableError(`no connection to ${nc.getServer()}`);
+  await checkServer(nc, nc.info);
   const epoch = await settleEpoch(new JetStreamApi(connection, LOG_LIMITS.openMs), options);
   return new JetStreamLog(epoch, options.partitions, connection, new JetStreamApi(connection));
 }
 
-async function checkServer(nc: NatsConnection): Promise<void> {
-  const { version = '0', server_name: name = nc.getServer() } = nc.info ?? {};
+async function checkServer(nc: NatsConnection, info: ServerInfo): Promise<void> {
+  const { version, server_name: name } = info;
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major < OLDEST_SERVER[0] || (major === OLDEST_SERVER[0] && minor < OLDEST_SERVER[1]))
     throw new LogMismatchError(

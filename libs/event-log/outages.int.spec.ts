@@ -16,7 +16,8 @@ let reader: EventLog;
 beforeAll(async () => {
   folder = await temporaryFolder('event-log-outages');
   server = await startNatsServer({ storeDir: folder.path, sync: 'always' });
-  const endless = { maxReconnectAttempts: -1, reconnectTimeWait: 50, reconnectJitter: 50 };
+  // A server that is killed in the middle of a handshake makes the library wait for all of `timeout`, 20 s by default.
+  const endless = { maxReconnectAttempts: -1, reconnectTimeWait: 50, reconnectJitter: 50, timeout: 1_000 };
   connections = await Promise.all([1, 2].map(() => connect({ servers: server.url, ...endless })));
   const open = (index: number) => openEventLog(connections[index]!, { partitions: 2, create: true });
   [writer, reader] = await Promise.all([open(0), open(1)]);
