@@ -15,14 +15,16 @@ import {
   type MemberState,
 } from '#contract';
 import type { EventLog, StoredEntry, TailsNotice } from '#event-log';
+import { heldBackFromAll } from './echo.js';
 import { Following } from './following.js';
 import { LocalUser } from './local-user.js';
+import { LogEnds } from './log-ends.js';
 import { orCrash } from './or-crash.js';
 import { Partition } from './partition.js';
 import { Places, type Place } from './places.js';
 import type { Reader } from './reader.js';
 import { membersOf, roomOf, RoomReads } from './room-reads.js';
-import { bytesOf, type RoomEvent } from './room-event.js';
+import type { RoomEvent } from './room-event.js';
 import { Room, type RoomStart } from './room.js';
 import type { Anchor, FeedViews } from './views.js';
 
@@ -30,6 +32,7 @@ import type { Anchor, FeedViews } from './views.js';
 const ROOM_IDLE_MS = 60_000;
 /** Entries of one subject that are read because a notice named it. */
 const MISSING_ENTRIES_MAX = 1_000;
+
 export interface FeedOptions {
   readonly log: EventLog;
   readonly views: FeedViews;
@@ -61,7 +64,7 @@ export class Feed {
   private dirtyRooms: Room[] = [];
   private flushing = false;
   private cursorText: string | undefined;
-  private readonly ends = new Map<number, Promise<number>>();
+  private readonly ends: LogEnds;
   private brokenBy: string | undefined;
 
   constructor(private readonly options: FeedOptions) {
@@ -69,6 +72,7 @@ export class Feed {
     this.views = options.views;
     this.subjects = new Subjects(this.log.partitions);
     this.places = new Places(this.log, this.views, this.subjects);
+    this.ends = new LogEnds(this.log);
     this.reads = new RoomReads(this.log, this.subjects, this.places);
     this.partitions = Array.from({ length: this.log.partitions }, (_, number) => new Partition(number, this));
   }
@@ -108,19 +112,7 @@ export class Feed {
 
   /** The partitions' last sequences as of now or later. */
   lastSequences(): Promise<number[]> {
-    return Promise.all(this.partitions.map(({ number }) => this.end(number)));
-  }
-
-  /** A partition's last sequence as of now or later, from its leader; those who ask in one tick share the answer. */
-  end(partition: number): Promise<number> {
-    const asked = this.ends.get(partition);
-    if (asked !== undefined) return asked;
-    const end = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
-      this.ends.delete(partition);
-      return this.log.lastSequence(partition);
-    });
-    this.ends.set(partition, end);
-    return end;
+    return Promise.all(this.partitions.map(({ number }) => this.ends.of(number)));
   }
 
   // --- readers and users
@@ -182,7 +174,7 @@ export class Feed {
     try {
       await active.ready;
     } catch (error) {
-      if (this.rooms.get(roomId) === active) this.rooms.delete(roomId);
+      this.forgetRoom(active.room);
       throw error;
     }
     return active.room;
@@ -197,7 +189,7 @@ export class Feed {
   }
 
   private async locate(roomId: string, known: Anchor | undefined): Promise<RoomStart> {
-    const end = await this.end(this.subjects.partitionOfRoom(roomId));
+    const end = await this.ends.of(this.subjects.partitionOfRoom(roomId));
     const [timeline, roster, config] = await Promise.all([
       this.log.last(this.subjects.timeline(roomId)),
       this.log.last(this.subjects.roster(roomId)),
@@ -273,29 +265,7 @@ export class Feed {
 
   heldBack(event: RoomEvent): Map<Reader, Buffer | undefined> | undefined {
     const user = event.event === undefined ? undefined : this.users.get(userToken(event.event.actor));
-    if (user === undefined) return undefined;
-    let heldBack: Map<Reader, Buffer | undefined> | undefined;
-    for (const reader of user.readers) {
-      const from = this.heldBackFrom(reader, event);
-      if (from !== undefined) (heldBack ??= new Map()).set(reader, from.instead);
-    }
-    return heldBack;
-  }
-
-  /** What a replay shows a reader of an event. */
-  replayBytes(reader: Reader, event: RoomEvent): Buffer | undefined {
-    const { encoding } = reader.sink;
-    const heldBack = encoding.replaysOwn ? undefined : this.heldBackFrom(reader, event);
-    return heldBack === undefined ? bytesOf(event, encoding) : heldBack.instead;
-  }
-
-  /** Whether the echo mode of a reader holds back an event, and what stands in its place. */
-  heldBackFrom(reader: Reader, event: RoomEvent): { instead: Buffer | undefined } | undefined {
-    if (event.kind !== 'timeline' || reader.echo === 'all' || event.event?.actor !== reader.user.id) return undefined;
-    const send = reader.user.sent(event.event.key?.id);
-    const isOrigin = send?.reader === reader;
-    if (reader.echo === 'origin' && !isOrigin) return undefined;
-    return { instead: reader.sink.encoding.skip(event, isOrigin ? send.key : undefined) };
+    return user === undefined ? undefined : heldBackFromAll(user, event);
   }
 
   fault(at: unknown, error: unknown = at): void {
@@ -395,6 +365,10 @@ export class Feed {
   private closeRoom(room: Room): void {
     for (const reader of this.readers)
       if (room.isAttached(reader)) reader.close(CLOSE.replayFailed, 'the room cannot go on');
+    this.forgetRoom(room);
+  }
+
+  private forgetRoom(room: Room): void {
     if (this.rooms.get(room.id)?.room === room) this.rooms.delete(room.id);
     room.close().catch((error: unknown) => this.options.onFault(error));
   }

@@ -10,10 +10,11 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { CLOSE, isChannelRoomId, type MemberState } from '#contract';
+import { bytesFor } from './echo.js';
 import type { Feed } from './feed.js';
 import type { LocalUser, News } from './local-user.js';
 import type { Reader } from './reader.js';
-import { bytesOf, joinBytes, type RoomEvent } from './room-event.js';
+import { joinBytes, type RoomEvent } from './room-event.js';
 import type { Room } from './room.js';
 import { announcedToSelf, hasLeft, openStay, visibleTo } from './visible.js';
 
@@ -143,15 +144,7 @@ export class Following {
 
   /** What happened in a stay: live events that come late, so the echo mode holds. */
   private write(reader: Reader, events: readonly RoomEvent[]): void {
-    const { encoding } = reader.sink;
-    reader.write(
-      joinBytes(
-        events.map((event) => {
-          const heldBack = this.feed.heldBackFrom(reader, event);
-          return heldBack === undefined ? bytesOf(event, encoding) : heldBack.instead;
-        }),
-      ),
-    );
+    reader.write(joinBytes(events.map((event) => bytesFor(reader, event))));
   }
 
   /** An outage closes the reader, which resumes with the cursor that it has. */

@@ -13,6 +13,7 @@
  */
 import { formatCursor, LIMITS, parseCursor, type Cursor, type WelcomeRoom } from '#contract';
 import type { StoredEntry } from '#event-log';
+import { replayBytes } from './echo.js';
 import type { Feed } from './feed.js';
 import type { Reader } from './reader.js';
 import type { Place } from './places.js';
@@ -223,7 +224,7 @@ class Opening {
     const now = current?.now ?? (await feed.places.at(roomId, Math.max(after, endedUpTo)));
     const events = [...ended, ...(current?.events ?? [])];
     const chunks = [...visibleTo(this.userId, ended, before), ...(current?.visible ?? [])]
-      .map((event) => feed.replayBytes(reader, event))
+      .map((event) => replayBytes(reader, event))
       .filter((bytes) => bytes !== undefined);
     budget.takeBytes(chunks.reduce((sum, { length }) => sum + length, 0));
     return { roomId, ...placeBefore(events, now), chunks };

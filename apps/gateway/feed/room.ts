@@ -193,6 +193,10 @@ export class Room {
       if (readers.size === 0) continue;
       const joined = joinBytes(shown.map((event) => bytesOf(event, encoding)));
       for (const reader of readers) {
+        if (reader.isClosed) {
+          readers.delete(reader);
+          continue;
+        }
         const instead = exceptions?.get(reader);
         reader.write(instead === undefined ? joined : joinBytes(shown.map((e) => pick(e, instead, encoding))));
       }
