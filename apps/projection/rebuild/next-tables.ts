@@ -1,11 +1,13 @@
 /**
  * The tables of a rebuild stand in a schema of their own, under the same names: the same statements write them, on connections
- * whose search path leads there first. The swap drops the live ones and moves these to their place, in one transaction.
+ * whose search path leads there first. The swap puts the live ones aside and these in their place, in one transaction; what was put
+ * aside is dropped afterwards, when nobody waits for it.
  */
 import { type ReadModel, sqlState, type Writer } from '#read-models';
 
 export const NEXT_SCHEMA = 'parley_next';
 const LIVE_SCHEMA = 'public';
+const PAST_SCHEMA = 'parley_past';
 /** Written by the rebuild itself, and taken over row by row. */
 const OWN_TABLES = ['checkpoints', 'dead_letters'];
 /** Shorter than PostgreSQL's own look for deadlocks (1 s), so that it is we who step back, never a query. */
@@ -15,7 +17,7 @@ const CHECKPOINT_LOCK_MS = 5_000;
 /** Makes empty tables like the live ones; what an interrupted rebuild has left goes. */
 export async function makeNextTables(control: Writer, models: readonly ReadModel[]): Promise<void> {
   await dropNextTables(control);
-  await control.execute(`create schema ${NEXT_SCHEMA}`);
+  for (const schema of [NEXT_SCHEMA, PAST_SCHEMA]) await control.execute(`create schema ${schema}`);
   for (const table of [...tablesOf(models), ...OWN_TABLES]) {
     await control.execute(`create table ${NEXT_SCHEMA}.${table} (like ${LIVE_SCHEMA}.${table} including all)`);
     await copyStorageOptions(control, table);
@@ -23,7 +25,7 @@ export async function makeNextTables(control: Writer, models: readonly ReadModel
 }
 
 export async function dropNextTables(control: Writer): Promise<void> {
-  await control.execute(`drop schema if exists ${NEXT_SCHEMA} cascade`);
+  await control.execute(`drop schema if exists ${NEXT_SCHEMA}, ${PAST_SCHEMA} cascade`);
 }
 
 export const useNextTables = (writer: Writer): Promise<void> =>
@@ -61,7 +63,7 @@ export async function swapTables(control: Writer, models: readonly ReadModel[], 
     `lock table ${tables.map((table) => `${LIVE_SCHEMA}.${table}`).join(', ')} in access exclusive mode`,
   );
   for (const table of tables) {
-    await control.execute(`drop table ${LIVE_SCHEMA}.${table}`);
+    await control.execute(`alter table ${LIVE_SCHEMA}.${table} set schema ${PAST_SCHEMA}`);
     await control.execute(`alter table ${NEXT_SCHEMA}.${table} set schema ${LIVE_SCHEMA}`);
   }
   await control.execute(
