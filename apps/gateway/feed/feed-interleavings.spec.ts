@@ -3,7 +3,7 @@
  * while live copies are lost, reads take their time and views lag. The history checker then judges every client.
  */
 import { expect, test } from '@jest/globals';
-import type { ServerFrame } from '#contract';
+import { LIMITS, type ServerFrame } from '#contract';
 import type { EventLog, StoredEntry } from '#event-log';
 import { waitUntil } from '#embedded';
 import { MemoryLog } from '#event-log/memory';
@@ -102,6 +102,14 @@ class Person {
   }
 }
 
+/** Time passes, so that every sweep is one that sends cursors. */
+function sweep(feeds: readonly TestFeed[]): void {
+  for (const feed of feeds) {
+    feed.nowMs += LIMITS.cursorMs;
+    feed.feed.sweep();
+  }
+}
+
 async function live(seed: number): Promise<string> {
   const random = randomFrom(seed);
   let calm = false;
@@ -135,7 +143,7 @@ async function live(seed: number): Promise<string> {
     } else if (what < 14 && inside.has(person.user)) await writing.mute(room, person.user, false);
     else if (what < 17) await person.toggle(feeds, random);
     else if (what < 18) views.at = await Promise.all([0, 1].map((p) => log.lastSequence(p)));
-    else for (const feed of feeds) feed.feed.sweep();
+    else sweep(feeds);
     await ticks(random(4));
   }
   for (const person of people) await person.connected(feeds);
@@ -144,7 +152,7 @@ async function live(seed: number): Promise<string> {
   for (const room of ROOMS) await writing.roster(room, members.get(room)?.size ?? 0);
   await ticks(200);
   await waitUntil('every reader to be at the present', 5_000, () => people.every((person) => person.isAtPresent));
-  for (const feed of feeds) feed.feed.sweep();
+  sweep(feeds);
   const clients = people.map((person) => person.history);
   const faults = feeds.flatMap((feed) => feed.faults);
   const entries: StoredEntry[] = [];

@@ -30,6 +30,9 @@ import type { Anchor, FeedViews } from './views.js';
 
 /** A room without a reader for so long is let go. */
 const ROOM_IDLE_MS = 60_000;
+/** Active readers get a cursor this often (at least every 5 s, says the contract), all others this often. */
+const CURSORS_MS = 3_500;
+const CURSORS_FOR_ALL_MS = 60_000;
 /** Entries of one subject that are read because a notice named it. */
 const MISSING_ENTRIES_MAX = 1_000;
 
@@ -66,6 +69,8 @@ export class Feed {
   private cursorText: string | undefined;
   private readonly ends: LogEnds;
   private brokenBy: string | undefined;
+  private cursorsSentMs = -Infinity;
+  private cursorsForAllMs = 0;
 
   constructor(private readonly options: FeedOptions) {
     this.log = options.log;
@@ -331,7 +336,7 @@ export class Feed {
   /** Called every second or so. */
   sweep(): void {
     const nowMs = this.nowMs();
-    this.sendCursors();
+    this.sendCursors(nowMs);
     for (const { room } of this.rooms.values())
       if (room.idleSinceMs !== undefined && nowMs - room.idleSinceMs > ROOM_IDLE_MS) this.closeRoom(room);
     for (const user of this.users.values())
@@ -341,13 +346,20 @@ export class Feed {
       partition.tick(nowMs).catch((error: unknown) => this.options.onFault(error));
   }
 
-  /** A cursor for whoever had something since the last one: delivered first, then said. */
-  private sendCursors(): void {
+  /**
+   * A cursor for whoever had something since the last one, delivered first and then said; and now and then for everybody else:
+   * an old cursor makes a resume look far back.
+   */
+  private sendCursors(nowMs: number): void {
+    if (nowMs - this.cursorsSentMs < CURSORS_MS) return;
+    this.cursorsSentMs = nowMs;
+    const forAll = nowMs - this.cursorsForAllMs >= CURSORS_FOR_ALL_MS;
+    if (forAll) this.cursorsForAllMs = nowMs;
     this.flush();
     const cursor = this.cursor();
     for (const reader of this.readers) {
-      if (reader.cursorsDue === 0 || !reader.mayHaveCursor || reader.cursor === cursor) continue;
-      const due = reader.cursorsDue - 1;
+      if ((reader.cursorsDue === 0 && !forAll) || !reader.mayHaveCursor || reader.cursor === cursor) continue;
+      const due = Math.max(0, reader.cursorsDue - 1);
       this.giveCursor(reader, 'cursor');
       reader.cursorsDue = due;
     }

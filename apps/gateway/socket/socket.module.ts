@@ -12,9 +12,11 @@ import { FrameHandlers } from './frame-handlers.js';
 import { SocketAdapter } from './socket.adapter.js';
 import { SocketGateway } from './socket.gateway.js';
 import { examineUpgrade } from './upgrade.js';
+import { WsController } from './ws.controller.js';
 
 @Module({
   imports: [CommandsOfUsersModule, FeedModule, PresenceModule, SignInModule, TypingModule],
+  controllers: [WsController],
   providers: [SocketGateway, FrameHandlers],
 })
 export class SocketModule {}

@@ -208,6 +208,15 @@ test('whoever sends too fast is told when to go on', async () => {
   });
 });
 
+test('a request that asks for no upgrade is refused as an upgrade is, or told to ask for one', async () => {
+  const ask = async (headers: Record<string, string>) => {
+    const answer = await fetch(`${gateway.url}/ws`, { headers });
+    return [answer.status, await answer.text()];
+  };
+  expect(await ask({})).toEqual([401, 'missing authorization header\n']);
+  expect(await ask({ authorization: `Bearer ${tokenFor('ann')}` })).toEqual([426, 'upgrade required\n']);
+});
+
 test('another path is not ours, and health is', async () => {
   const elsewhere = Client.raw(gateway, { user: someone(), path: '/elsewhere' });
   await elsewhere.closes();
