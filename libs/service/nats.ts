@@ -5,14 +5,15 @@ import type { Config } from './config.js';
 /** Doubled by the library's jitter; short, because a broker that restarts is back within a second. */
 const RECONNECT_WAIT_MS = 100;
 const RECONNECT_JITTER_MS = 200;
-const CONNECT_TIMEOUT_MS = 5_000;
+/** A server that is killed in the midst of a handshake costs as long as this before the next attempt. */
+const CONNECT_TIMEOUT_MS = 2_000;
 /** Two pings without a pong: a broker that is stopped, not closed, is noticed within 20 s. */
 const PING_INTERVAL_MS = 10_000;
 
 /**
  * Connects a service.
  * @param name shown in the broker's connection list
- * @throws Error with one line that names the address when no broker answers within 5 s
+ * @throws Error with one line that names the address when no broker answers within 2 s
  */
 export async function connectNats(config: Config, name: string): Promise<NatsConnection> {
   try {
