@@ -24,6 +24,7 @@ import { AuthController, DemoSignInController } from './accounts/auth.controller
 import { Passwords } from './accounts/passwords.js';
 import { Sessions } from './accounts/sessions.js';
 import { CommandsController } from './commands/commands.controller.js';
+import { DescriptionsController } from './descriptions/descriptions.controller.js';
 import { HealthController } from './health.controller.js';
 import { SignedIn, TOKEN_VERIFIER } from './http/caller.js';
 import { CaughtUp, POSITION_WAITER } from './http/caught-up.js';
@@ -43,6 +44,7 @@ import { UsersController } from './users/users.controller.js';
 const CONTROLLERS: Type[] = [
   CommandsController,
   ConnectionsController,
+  DescriptionsController,
   HealthController,
   InboxController,
   MessagesController,

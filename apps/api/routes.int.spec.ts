@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { COMMAND_NAMES, COMMANDS } from '#contract';
+import { ROUTES } from '#contract/descriptions';
 import { type Database, openDatabase } from '#read-models';
 import {
   COMMAND_BUS,
@@ -25,7 +26,11 @@ const platform = usePlatform([]);
 /** Everything that answers without a token; a new route that is not here has to ask for one. */
 const OPEN = new Set([
   'GET /',
-  'GET /page.:extension',
+  'GET /page.js',
+  'GET /page.css',
+  'GET /docs',
+  'GET /openapi.json',
+  'GET /asyncapi.json',
   'GET /health',
   'GET /health/live',
   'GET /health/ready',
@@ -74,6 +79,12 @@ describe('every route', () => {
     });
     expect(named.length).toBeGreaterThan(5);
     expect(named.filter((route) => !mounted.has(route))).toEqual([]);
+  });
+
+  test('is described, and every description is of a route', () => {
+    const mounted = routes.all().map(({ method, url }) => `${method} ${url}`);
+    const here = ROUTES.filter(({ by, only }) => by === undefined && only !== 'demo');
+    expect(mounted.sort()).toEqual(here.map(({ method, path }) => `${method} ${path}`).sort());
   });
 
   test('asks for a token before anything else, unless it is known to be open', async () => {

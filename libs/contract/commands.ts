@@ -22,6 +22,7 @@ import {
   url,
   userId,
 } from './schemas.js';
+import { written } from './shapes.js';
 
 export const COMMAND_SERVICES = ['send', 'join', 'leave', 'status'] as const;
 export type CommandService = (typeof COMMAND_SERVICES)[number];
@@ -145,20 +146,23 @@ export const commandRequest = z.object({ actor, body: z.unknown(), key: idempote
 export type CommandRequest = z.output<typeof commandRequest>;
 
 /** What a command that was accepted answers with: it is in the log. */
-export interface CommandResult {
-  /** The message's id, the room's, or the user's: what the command made or changed. */
-  readonly id: string;
-  /** `<partition>-<sequence>` of its last event. */
-  readonly position: string;
-  /** The sequence in the position, for clients that order by it. */
-  readonly seq: number;
-  /** This is the first result of a key that was used before. */
-  readonly duplicate: boolean;
-  /** False where nothing had to be done: joining as a member, leaving as none. */
-  readonly changed: boolean;
-  /** The room it concerned, if any. */
-  readonly roomId?: string;
-}
+export const commandResult = z
+  .strictObject({
+    /** The message's id, the room's, or the user's: what the command made or changed. */
+    id: z.string(),
+    /** `<partition>-<sequence>` of its last event. */
+    position: written.position,
+    /** The sequence in the position, for clients that order by it. */
+    seq: z.int().min(0),
+    /** This is the first result of a key that was used before. */
+    duplicate: z.boolean(),
+    /** False where nothing had to be done: joining as a member, leaving as none. */
+    changed: z.boolean(),
+    /** The room it concerned, if any. */
+    roomId: written.id.exactOptional(),
+  })
+  .readonly();
+export type CommandResult = z.output<typeof commandResult>;
 
 /** How a handler answers an edge: a refusal is an answer, not an error of the transport. */
 export type CommandReply = { readonly ok: CommandResult } | { readonly refused: Refusal };

@@ -1,7 +1,8 @@
 /** Frames of `parley.v1`, both ways: one JSON object each, `op` names it. */
 import { z } from 'zod';
-import { ECHO_MODES, LIMITS, STATE_FRAME_TYPES, TIMELINE_FRAME_TYPES } from './protocol.js';
-import { idempotencyKey, messageIdText, roomId, userId } from './schemas.js';
+import { ECHO_MODES, type EventFrameType, LIMITS, STATE_FRAME_TYPES, TIMELINE_FRAME_TYPES } from './protocol.js';
+import { idempotencyKey, memberRole, messageIdText, messageType, roomId, userId } from './schemas.js';
+import { written } from './shapes.js';
 
 /** A client's number or name for a request, given back in the answer. */
 const requestId = z.union([z.string().max(LIMITS.idCharacters), z.number()]);
@@ -94,5 +95,47 @@ export const serverFrame = z.discriminatedUnion('op', [
   op('marked', { room: roomId, messageId: messageIdText, kind: z.enum(['read', 'delivered']) }),
   op('drain', { retryMs: z.int() }),
 ]);
+/**
+ * `data` of the events, by type: those that the platform sends today. The frame itself takes any, so that a client of today
+ * can pass over what it does not know yet.
+ */
+const memberData = {
+  userId,
+  standing: z.enum(['member', 'invited', 'left', 'removed']),
+  role: memberRole,
+  muted: z.boolean(),
+  banned: z.boolean(),
+};
+const roomData = z.strictObject({
+  kind: z.enum(['room', 'channel']),
+  name: z.string(),
+  description: z.string(),
+  isPrivate: z.boolean(),
+  maxMembers: z.int().min(1),
+  settings: written.texts,
+  createdBy: userId,
+  createdAt: written.time,
+  archived: z.boolean(),
+  participants: z.array(userId).optional(),
+});
+export const EVENT_DATA = {
+  'message.sent': z.strictObject({
+    id: messageIdText,
+    sender: userId,
+    content: z.string(),
+    type: messageType,
+    metadata: written.texts,
+    mentions: z.array(userId),
+    replyTo: messageIdText.nullable(),
+    ordinal: z.int().min(1),
+  }),
+  'member.joined': z.strictObject(memberData),
+  'member.left': z.strictObject({ ...memberData, removed: z.boolean() }),
+  'member.updated': z.strictObject(memberData),
+  'members.changed': z.strictObject({ count: seq }),
+  'room.created': roomData,
+  'room.updated': roomData,
+} as const satisfies Partial<Record<EventFrameType, z.ZodType>>;
+
 export type ServerFrame = z.output<typeof serverFrame>;
 export type ServerFrameOf<T extends ServerFrame['op']> = Extract<ServerFrame, { op: T }>;

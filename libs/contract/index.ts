@@ -6,6 +6,7 @@ export * from './events.js';
 export * from './commands.js';
 export * from './frames.js';
 export * from './queries.js';
-export type * from './views.js';
+export * from './views.js';
+export * from './accounts.js';
 export * as fields from './schemas.js';
 export { parseOrRefuse } from './schemas.js';

@@ -29,11 +29,14 @@ const charactersUpTo = (max: number, of = text) =>
     params: { code: 'too_large' },
   });
 
-export const name = charactersUpTo(LIMITS.nameCharacters, text.trim()).refine((value) => value.length > 0, {
-  error: 'must not be empty',
-});
-export const description = charactersUpTo(LIMITS.descriptionCharacters);
-export const url = charactersUpTo(LIMITS.urlCharacters);
+/** What the descriptions say of a limit that only a function can check. */
+const characters = (max: number) => ({ maxLength: max, description: `At most ${max} characters.` });
+
+export const name = charactersUpTo(LIMITS.nameCharacters, text.trim())
+  .refine((value) => value.length > 0, { error: 'must not be empty' })
+  .meta({ minLength: 1, ...characters(LIMITS.nameCharacters) });
+export const description = charactersUpTo(LIMITS.descriptionCharacters).meta(characters(LIMITS.descriptionCharacters));
+export const url = charactersUpTo(LIMITS.urlCharacters).meta(characters(LIMITS.urlCharacters));
 
 export const roomId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ -');
 export const userId = charactersUpTo(LIMITS.userIdCharacters, text.trim()).refine((value) => value.length > 0, {
@@ -48,7 +51,9 @@ export const messageIdText = z.string().regex(/^msg_[1-9][0-9]{0,15}$/, 'must be
 /** `Idempotency-Key` on HTTP, `key` on sockets: printable ASCII, so that a UUID as well as a client's own number fits. */
 export const idempotencyKey = z.string().regex(/^[\x20-\x7e]{1,200}$/, 'must be 1 to 200 printable ASCII characters');
 
-export const content = sized(LIMITS.contentBytes).refine((value) => value.length > 0, { error: 'must not be empty' });
+export const content = sized(LIMITS.contentBytes)
+  .refine((value) => value.length > 0, { error: 'must not be empty' })
+  .meta({ minLength: 1, description: `At most ${LIMITS.contentBytes} bytes of UTF-8.` });
 
 const map = (entriesMax: number, fits: (entries: [string, string][]) => boolean, tooLarge: string) =>
   z
@@ -63,12 +68,15 @@ export const metadata = map(
   LIMITS.metadataEntries,
   (entries) => entries.reduce((sum, [key, value]) => sum + bytes(key) + bytes(value), 0) <= LIMITS.metadataBytes,
   `must be at most ${LIMITS.metadataBytes} bytes`,
-);
+).meta({ maxProperties: LIMITS.metadataEntries, description: `At most ${LIMITS.metadataBytes} bytes in all.` });
 export const settings = map(
   LIMITS.settingsEntries,
   (entries) => entries.every(([key, value]) => bytes(key) + bytes(value) <= LIMITS.settingsEntryBytes),
   `entries must be at most ${LIMITS.settingsEntryBytes} bytes each`,
-);
+).meta({
+  maxProperties: LIMITS.settingsEntries,
+  description: `An entry has at most ${LIMITS.settingsEntryBytes} bytes, name and value together.`,
+});
 /** A user's explicit status: mood, message, away, do not disturb, whatever an application shows. */
 export const statusMap = settings;
 

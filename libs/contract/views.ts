@@ -1,67 +1,103 @@
-/** What queries answer with: the shapes of the read side, as JSON prints them. Times are RFC 3339 in UTC. */
-import type { MemberRole, MessageType } from './protocol.js';
+/**
+ * What queries answer with: the shapes of the read side, as JSON prints them. One definition each: the types that the code is
+ * written in, and the descriptions that clients read, come of these schemas. Nothing is parsed with them on the way out.
+ */
+import { z } from 'zod';
+import { LIMITS } from './protocol.js';
+import { memberRole, messageIdText, messageType } from './schemas.js';
+import { written } from './shapes.js';
 
-export interface RoomView {
-  readonly id: string;
-  readonly kind: 'room' | 'channel';
-  readonly name: string;
-  readonly description: string;
-  readonly isPrivate: boolean;
-  readonly maxMembers: number;
-  readonly memberCount: number;
-  readonly settings: Readonly<Record<string, string>>;
-  readonly createdBy: string;
-  readonly createdAt: string;
-  readonly archived: boolean;
-  readonly participants?: readonly string[];
-}
+const { id, time, texts, cursor } = written;
+/** What is stored is not limited again on its way out. */
+const text = z.string();
+const count = z.int().min(0);
 
-export interface MemberView {
-  readonly userId: string;
-  readonly username: string;
-  readonly displayName: string;
-  readonly role: MemberRole;
-  readonly muted: boolean;
-  readonly joinedAt: string;
-}
+export const roomView = z
+  .strictObject({
+    id,
+    kind: z.enum(['room', 'channel']),
+    name: text,
+    description: text,
+    isPrivate: z.boolean(),
+    maxMembers: count,
+    memberCount: count,
+    settings: texts,
+    createdBy: text,
+    createdAt: time,
+    archived: z.boolean(),
+    /** Of a participant channel. */
+    participants: z.array(text).readonly().exactOptional(),
+  })
+  .readonly();
+export type RoomView = z.output<typeof roomView>;
 
-export interface MessageView {
-  readonly id: string;
-  readonly roomId: string;
-  readonly seq: number;
-  /** 1 for the room's first message. */
-  readonly ordinal: number;
-  readonly sender: string;
-  readonly content: string;
-  readonly type: MessageType;
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly mentions: readonly string[];
-  readonly replyTo: string | null;
-  readonly reactions: Readonly<Record<string, readonly string[]>>;
-  readonly editedAt: string | null;
-  readonly deletedAt: string | null;
-  readonly createdAt: string;
-}
+export const memberView = z
+  .strictObject({
+    userId: text,
+    username: text,
+    displayName: text,
+    role: memberRole,
+    muted: z.boolean(),
+    joinedAt: time,
+  })
+  .readonly();
+export type MemberView = z.output<typeof memberView>;
 
-export interface InboxEntry {
-  readonly room: RoomView;
-  readonly lastMessage: MessageView | null;
-  readonly unread: number;
-  readonly readUpTo: string | null;
-}
+export const messageView = z
+  .strictObject({
+    id: messageIdText,
+    roomId: id,
+    seq: count,
+    /** 1 for the room's first message. */
+    ordinal: z.int().min(1),
+    sender: text,
+    content: text,
+    type: messageType,
+    metadata: texts,
+    mentions: z.array(text).readonly(),
+    replyTo: messageIdText.nullable(),
+    reactions: z.record(text, z.array(text).readonly()).readonly(),
+    editedAt: time.nullable(),
+    deletedAt: time.nullable(),
+    createdAt: time,
+  })
+  .readonly();
+export type MessageView = z.output<typeof messageView>;
 
-export interface UserView {
-  readonly id: string;
-  readonly username: string;
-  readonly displayName: string;
-  readonly avatarUrl: string;
-  readonly online: boolean;
-  readonly lastSeen: string | null;
-  readonly status: Readonly<Record<string, string>>;
-}
+export const inboxEntry = z
+  .strictObject({
+    room: roomView,
+    lastMessage: messageView.nullable(),
+    unread: count,
+    readUpTo: messageIdText.nullable(),
+  })
+  .readonly();
+export type InboxEntry = z.output<typeof inboxEntry>;
+
+const user = {
+  id: text,
+  username: text,
+  displayName: text,
+  avatarUrl: text,
+  online: z.boolean(),
+  lastSeen: time.nullable(),
+  status: texts,
+};
+export const userView = z.strictObject(user).readonly();
+export type UserView = z.output<typeof userView>;
+
+/** The caller's own profile; the e-mail address is the account's, absent where another issuer has it. */
+export const meView = z.strictObject({ ...user, email: text.exactOptional() }).readonly();
+export type MeView = z.output<typeof meView>;
 
 /** One page of a list; `next` is the cursor of the page after it, null at the end. */
 export interface Page<T> {
   readonly items: readonly T[];
   readonly next: string | null;
 }
+export const pageOf = <S extends z.ZodType, E extends z.ZodRawShape>(item: S, extra: E) =>
+  z.strictObject({
+    items: z.array(item).max(LIMITS.page).readonly(),
+    next: cursor.nullable(),
+    ...extra,
+  });

@@ -1,32 +1,16 @@
 /** Accounts: who can sign in here. Plain rows, never events; what others see of a user is the profile, which is. */
 import { Inject, Injectable } from '@nestjs/common';
-import { z } from 'zod';
-import { DomainError, fields, LIMITS } from '#contract';
+import { DomainError, type Registration } from '#contract';
 import type { Database } from '#read-models';
 import { DATABASE } from '#service';
 import { FailedSignInLimit } from '../http/limits.js';
 import { Passwords } from './passwords.js';
 
-/** Enough to tell an address from a slip of the keyboard; whether it exists only a mail can tell. */
-const email = z
-  .string()
-  .trim()
-  .toLowerCase()
-  .normalize('NFC')
-  .max(LIMITS.emailCharacters)
-  .regex(/^[^\s@\p{Cc}\p{Cs}]+@[^\s@\p{Cc}\p{Cs}]+$/u, 'must be an e-mail address');
-const password = z.string().refine((text) => {
-  const bytes = Buffer.byteLength(text, 'utf8');
-  return bytes >= LIMITS.passwordBytesMin && bytes <= LIMITS.passwordBytesMax;
-}, `must be ${LIMITS.passwordBytesMin} to ${LIMITS.passwordBytesMax} bytes`);
-
-export const registration = z.object({ username: fields.username, email, password });
-export type Registration = z.output<typeof registration>;
-
 export interface Account {
   readonly userId: string;
   readonly username: string;
   readonly email: string;
+  readonly admin: boolean;
 }
 
 interface AccountRow {
@@ -34,9 +18,11 @@ interface AccountRow {
   readonly username: string;
   readonly email: string;
   readonly password_hash: string | null;
+  readonly admin: boolean;
+  readonly disabled: boolean;
 }
 
-const COLUMNS = 'user_id, username, email, password_hash';
+const COLUMNS = 'user_id, username, email, password_hash, admin, disabled_at is not null as disabled';
 
 @Injectable()
 export class Accounts {
@@ -61,16 +47,17 @@ export class Accounts {
   }
 
   /**
-   * The account whose user name or e-mail address and password these are. Unknown names take as long as wrong passwords.
+   * The account whose user name or e-mail address and password these are. Unknown names take as long as wrong passwords. That an
+   * account is disabled is for the one who knows its password.
    * @param address what failures are counted by
-   * @throws DomainError `unauthenticated`, `rate_limited` after too many failures
+   * @throws DomainError `unauthenticated`, `forbidden` for a disabled account, `rate_limited` after too many failures
    */
   async signIn(name: string, givenPassword: string, address: string): Promise<Account> {
     this.failures.check(address);
     const row = await this.find(name);
     // Checked again when its turn comes: those that wait together must not all try.
     const mayTry = (): void => this.failures.check(address);
-    if (row && (await this.passwords.verify(row.password_hash, givenPassword, mayTry))) return accountOf(row);
+    if (row && (await this.passwords.verify(row.password_hash, givenPassword, mayTry))) return enabled(row);
     if (!row) await this.passwords.verify(undefined, givenPassword, mayTry);
     this.failures.take(address);
     throw new DomainError('unauthenticated', 'invalid email or password');
@@ -84,7 +71,7 @@ export class Accounts {
       [keyOf(name)],
     );
     if (row === undefined) throw new DomainError('user_not_found');
-    return accountOf(row);
+    return enabled(row);
   }
 
   async byId(userId: string): Promise<Account | undefined> {
@@ -109,4 +96,14 @@ export class Accounts {
 /** PostgreSQL takes no U+0000 and no lone surrogate, and no account has one. */
 const keyOf = (name: string): string => name.trim().toLowerCase().replaceAll('\0', '').toWellFormed();
 
-const accountOf = (row: AccountRow): Account => ({ userId: row.user_id, username: row.username, email: row.email });
+const accountOf = ({ user_id: userId, username, email, admin }: AccountRow): Account => ({
+  userId,
+  username,
+  email,
+  admin,
+});
+
+function enabled(row: AccountRow): Account {
+  if (row.disabled) throw new DomainError('forbidden', 'this account is disabled');
+  return accountOf(row);
+}

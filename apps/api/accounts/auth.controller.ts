@@ -1,23 +1,19 @@
 /** Register, sign in, stay signed in, sign out. Mounted only where Parley's own accounts are the source of identity. */
 import { Controller, Get, Header, Headers, HttpCode, Inject, Post } from '@nestjs/common';
 import type { JWK } from 'jose';
-import { DomainError, parseOrRefuse } from '#contract';
+import { DomainError, parseOrRefuse, registration, type SignedIn } from '#contract';
 import { bearerToken, SigningKeys, type TokenVerifier } from '#service';
 import { JsonObject } from '#service/http';
 import { Address, TOKEN_VERIFIER } from '../http/caller.js';
 import { RegistrationLimit } from '../http/limits.js';
-import { type Me, Profiles } from '../users/profiles.js';
-import { type Account, Accounts, registration } from './accounts.js';
-import { Sessions, type SessionTokens } from './sessions.js';
+import { Profiles } from '../users/profiles.js';
+import { type Account, Accounts } from './accounts.js';
+import { Sessions } from './sessions.js';
 
 /** Tokens are for their owner alone, not for a cache on the way. */
 const NO_STORE = ['cache-control', 'no-store'] as const;
 
 type Body = Record<string, unknown>;
-
-interface SignedInAnswer extends SessionTokens {
-  readonly user: Me;
-}
 
 @Controller()
 export class AuthController {
@@ -32,7 +28,7 @@ export class AuthController {
 
   @Post('/api/auth/register')
   @Header(...NO_STORE)
-  async register(@JsonObject() body: Body, @Address() address: string): Promise<SignedInAnswer> {
+  async register(@JsonObject() body: Body, @Address() address: string): Promise<SignedIn> {
     if (!filled(body['username']) || !filled(body['email']) || !filled(body['password']))
       throw new DomainError('invalid_body', 'username, email, and password are required');
     const given = parseOrRefuse(registration, body);
@@ -43,7 +39,7 @@ export class AuthController {
   @Post('/api/auth/login')
   @Header(...NO_STORE)
   @HttpCode(200)
-  async login(@JsonObject() body: Body, @Address() address: string): Promise<SignedInAnswer> {
+  async login(@JsonObject() body: Body, @Address() address: string): Promise<SignedIn> {
     const name = filled(body['email']) ? body['email'] : body['username'];
     const { password } = body;
     if (!filled(name) || !filled(password)) throw new DomainError('invalid_body', 'email and password are required');
@@ -53,7 +49,7 @@ export class AuthController {
   @Post('/api/auth/refresh')
   @Header(...NO_STORE)
   @HttpCode(200)
-  async refresh(@JsonObject() { refreshToken }: Body): Promise<SignedInAnswer> {
+  async refresh(@JsonObject() { refreshToken }: Body): Promise<SignedIn> {
     if (!filled(refreshToken)) throw new DomainError('invalid_body', 'refreshToken is required');
     const { owner, ...tokens } = await this.sessions.refresh(refreshToken);
     return { user: await this.profiles.me(owner), ...tokens };
@@ -80,7 +76,7 @@ export class AuthController {
     return this.keys.jwks();
   }
 
-  private async open(account: Account): Promise<SignedInAnswer> {
+  private async open(account: Account): Promise<SignedIn> {
     return { user: await this.profiles.me(account), ...(await this.sessions.open(account)) };
   }
 }
@@ -97,7 +93,7 @@ export class DemoSignInController {
   @Post('/api/auth/demo')
   @Header(...NO_STORE)
   @HttpCode(200)
-  async demo(@JsonObject() { user }: Body): Promise<SignedInAnswer> {
+  async demo(@JsonObject() { user }: Body): Promise<SignedIn> {
     if (!filled(user)) throw new DomainError('invalid_body', 'user is required');
     const account = await this.accounts.demoUser(user);
     return { user: await this.profiles.me(account), ...(await this.sessions.open(account)) };

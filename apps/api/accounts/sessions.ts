@@ -23,12 +23,14 @@ export interface SessionTokens {
 export interface SessionOwner {
   readonly userId: string;
   readonly username: string;
+  readonly admin: boolean;
 }
 
 interface Presented {
   readonly session_id: string;
   readonly user_id: string;
   readonly username: string;
+  readonly admin: boolean;
   readonly used: boolean;
   readonly good: boolean;
 }
@@ -42,17 +44,21 @@ export class Sessions {
     private readonly keys: SigningKeys,
   ) {}
 
-  /** A new session of a user who has proved who they are. */
+  /**
+   * A new session of a user who has proved who they are.
+   * @throws DomainError `forbidden` when the account is disabled meanwhile
+   */
   async open(owner: SessionOwner): Promise<SessionTokens> {
     const sessionId = randomUUID();
     const refreshToken = newRefreshToken();
     await this.database.query('session-sweep', SWEEP, [owner.userId, SESSIONS_MAX - 1]);
-    await this.database.query('session-open', OPEN, [
+    const opened = await this.database.query('session-open', OPEN, [
       sessionId,
       owner.userId,
       hashOf(refreshToken),
       this.config.refreshTokenMs / 1000,
     ]);
+    if (opened.length === 0) throw new DomainError('forbidden', 'this account is disabled');
     return { token: await this.accessToken(owner, sessionId), refreshToken };
   }
 
@@ -69,7 +75,8 @@ export class Sessions {
     ]);
     if (presented?.used) this.announceEnd(presented.user_id, presented.session_id);
     if (!presented?.good) throw new DomainError('unauthenticated');
-    const owner = { userId: presented.user_id, username: presented.username };
+    const { user_id: userId, username, admin } = presented;
+    const owner = { userId, username, admin };
     return { token: await this.accessToken(owner, presented.session_id), refreshToken, owner };
   }
 
@@ -96,10 +103,10 @@ export class Sessions {
     this.nats.publish(TRANSIENT.sessionRevoked(userId), JSON.stringify({ userId, sessionId }));
   }
 
-  private async accessToken({ userId, username }: SessionOwner, sessionId: string): Promise<string> {
+  private async accessToken({ userId, username, admin }: SessionOwner, sessionId: string): Promise<string> {
     const { kid, privateKey } = await this.keys.active();
     const nowS = Math.floor(Date.now() / 1000);
-    return new SignJWT({ username, sid: sessionId })
+    return new SignJWT({ username, sid: sessionId, ...(admin ? { admin } : {}) })
       .setProtectedHeader({ alg: OWN_TOKENS.algorithm, kid })
       .setSubject(userId)
       .setIssuer(OWN_TOKENS.issuer)
@@ -118,10 +125,12 @@ const SWEEP = `
     not exists (select from refresh_tokens t where t.session_id = sessions.id and t.expires_at > now())
     or id in (select id from sessions where user_id = $1 order by created_at desc offset $2))`;
 
+/** The account's row is held meanwhile, so that whoever disables it finds this session or prevents it. */
 const OPEN = `
-  with opened as (insert into sessions (id, user_id) values ($1, $2) returning id)
+  with owner as (select user_id from accounts where user_id = $2 and disabled_at is null for share),
+  opened as (insert into sessions (id, user_id) select $1, user_id from owner returning id)
   insert into refresh_tokens (token_hash, session_id, expires_at)
-  select $3, id, now() + make_interval(secs => $4) from opened`;
+  select $3, id, now() + make_interval(secs => $4) from opened returning session_id`;
 
 /**
  * One statement, one answer: the token's row is locked, so of two that come with the same token one finds it used. Used
@@ -140,7 +149,7 @@ const REFRESH = `
   stolen as (
     update sessions set revoked_at = now()
     where id in (select session_id from presented where used) and revoked_at is null)
-  select p.session_id, p.user_id, a.username, p.used, p.good from presented p join accounts a using (user_id)`;
+  select p.session_id, p.user_id, a.username, a.admin, p.used, p.good from presented p join accounts a using (user_id)`;
 
 const END_BY_TOKEN = `
   update sessions set revoked_at = coalesce(revoked_at, now())

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Controller, Get, Param, Res } from '@nestjs/common';
+import { Controller, Get, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { HttpRefusal } from '#service/http';
 
@@ -23,9 +23,14 @@ export class PageController {
     return this.file('index.html', reply);
   }
 
-  @Get('/page.:extension')
-  part(@Param('extension') extension: string, @Res() reply: FastifyReply): Promise<void> {
-    return this.file(`page.${extension}`, reply);
+  @Get('/page.js')
+  script(@Res() reply: FastifyReply): Promise<void> {
+    return this.file('page.js', reply);
+  }
+
+  @Get('/page.css')
+  looks(@Res() reply: FastifyReply): Promise<void> {
+    return this.file('page.css', reply);
   }
 
   private async file(name: string, reply: FastifyReply): Promise<void> {

@@ -1,15 +1,9 @@
 /** A user as others see them, and as they see themselves. */
 import { Inject, Injectable } from '@nestjs/common';
-import type { Actor, UserView } from '#contract';
+import type { Actor, MeView, UserView } from '#contract';
 import { type Database, getUser, type StoredUser } from '#read-models';
 import { type Config, CONFIG, DATABASE } from '#service';
 import { Online } from './online.js';
-
-/** The caller's own profile. */
-export interface Me extends UserView {
-  /** Of the account; absent where another issuer has it. */
-  readonly email?: string;
-}
 
 @Injectable()
 export class Profiles {
@@ -30,7 +24,7 @@ export class Profiles {
   }
 
   /** Whoever has a good token is a user, with or without an account. */
-  async me({ userId, username }: Actor): Promise<Me> {
+  async me({ userId, username }: Actor): Promise<MeView> {
     const [stored, email] = await Promise.all([getUser(this.database, userId), this.emailOf(userId)]);
     const name = username ?? userId;
     const unheard = { id: userId, username: name, displayName: name, avatarUrl: '', status: {} };

@@ -1,11 +1,11 @@
 /** Queries about users. */
 import { Controller, Get, Param, UseGuards } from '@nestjs/common';
-import { DomainError, type UserView } from '#contract';
+import { DomainError, type MeView, type UserView } from '#contract';
 import type { Identity } from '#service';
 import { Caller, SignedIn } from '../http/caller.js';
 import { CaughtUp } from '../http/caught-up.js';
 import { pathId } from '../http/paging.js';
-import { type Me, Profiles } from './profiles.js';
+import { Profiles } from './profiles.js';
 
 @Controller('/api')
 @UseGuards(SignedIn, CaughtUp)
@@ -13,7 +13,7 @@ export class UsersController {
   constructor(private readonly profiles: Profiles) {}
 
   @Get('me')
-  me(@Caller() caller: Identity): Promise<Me> {
+  me(@Caller() caller: Identity): Promise<MeView> {
     return this.profiles.me(caller);
   }
 
