@@ -1,4 +1,5 @@
 export { openEventLog, type OpenOptions } from './open.js';
+export { inspectLog, type LogFacts, type StreamFacts } from './inspect.js';
 export { LOG_LIMITS } from './limits.js';
 export {
   AppendRefusedError,

@@ -41,7 +41,8 @@ export async function openEventLog(nc: NatsConnection, options: OpenOptions): Pr
   return new JetStreamLog(epoch, options.partitions, connection, new JetStreamApi(connection));
 }
 
-async function checkServer(nc: NatsConnection, info: ServerInfo): Promise<void> {
+/** @throws LogMismatchError when it is too old, or runs without JetStream */
+export async function checkServer(nc: NatsConnection, info: ServerInfo): Promise<void> {
   const { version, server_name: name } = info;
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major < OLDEST_SERVER[0] || (major === OLDEST_SERVER[0] && minor < OLDEST_SERVER[1]))
@@ -99,14 +100,14 @@ async function readStreams(api: JetStreamApi, partitions: number): Promise<(Stre
   );
 }
 
-interface Finding {
+export interface Finding {
   /** Of a log that is complete and as configured. */
   readonly epoch?: string | undefined;
   /** Why this log cannot be worked on. Neither: there is no log, or not all of it yet. */
   readonly mismatch?: string;
 }
 
-function checkStreams(streams: readonly (StreamConfig | undefined)[], shape: LogShape): Finding {
+export function checkStreams(streams: readonly (StreamConfig | undefined)[], shape: LogShape): Finding {
   const [first] = streams;
   const found = streams.filter((stream) => stream !== undefined);
   if (found.length === 0) return {};

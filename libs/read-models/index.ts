@@ -1,6 +1,16 @@
 /** The read side in PostgreSQL: what the log's events look like as tables, and the queries on them. */
+export {
+  type AccountView,
+  createAccount,
+  disableAccount,
+  enableAccount,
+  getAccount,
+  listAccounts,
+  type NewAccount,
+} from './accounts/accounts.js';
 export { Account, RefreshToken, Session, StoredSigningKey } from './accounts/entities.js';
 export { type Database, type DatabaseOptions, type Db, openDatabase } from './database.js';
+export { type DatabaseFacts, inspectDatabase } from './inspect.js';
 export { countDeadLetters, type DeadLetterRow, listDeadLetters } from './dead-letters/dead-letters.js';
 export { isAway, isDataError, sqlState } from './failures.js';
 export { inboxOf } from './inbox/queries.js';

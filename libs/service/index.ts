@@ -5,6 +5,7 @@ export { Health, healthAnswer, type HealthReport, serveHealth } from './health.j
 export { bearerToken, createTokenVerifier, type Identity, OWN_TOKENS, type TokenVerifier } from './identity.js';
 export { connectNats } from './nats.js';
 export { NatsTransport } from './nats-transport.js';
+export { hashPassword, verifyPassword } from './password-hash.js';
 export { Presence, shownPresence, type SaidOnline, type UserPresence } from './presence.js';
 export { type LeaseOptions, PresenceLease } from './presence-lease.js';
 export { createLogger, type Running, runService } from './process.js';

@@ -2,37 +2,84 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
-import { ConfigError, loadConfig } from '#service';
-import { runProjections } from './projections.js';
+import { type Config, ConfigError, loadConfig } from '#service';
+import { EXIT, type OperatorCommand, reportTo, type Streams, UsageError } from './command.js';
+import { db } from './db.js';
+import { doctor } from './doctor.js';
+import { log } from './log.js';
+import { projectionsCommand } from './projections.js';
+import { token } from './token.js';
+import { user } from './user.js';
 
-const USAGE = `parley chat ...                           talk in a terminal (parley chat --help)
-parley projections status                 how far each read model is, and which events are dead letters
-parley projections rebuild [model ...]    build read models anew beside the live ones, then swap them in (all, if none is named)
-parley projections replay <position>      take a dead letter in again: a rebuild of all read models, with it
-NATS_URL and DATABASE_URL say where; without them it is what \`npm start\` runs here (PARLEY_HOME).`;
+const COMMANDS: Readonly<Record<string, OperatorCommand>> = {
+  doctor,
+  log,
+  projections: projectionsCommand,
+  user,
+  token,
+  db,
+};
 
-const COMMANDS: Readonly<Record<string, typeof runProjections>> = { projections: runProjections };
+const USAGE = `parley: the terminal client and the operator's tool
 
-export async function operate(name: string, args: readonly string[], streams: NodeJS.Process): Promise<number> {
-  const print = (line: string): void => void streams.stdout.write(`${line}\n`);
+${['parley chat ...           talk in a terminal, a pipe or a script', ...Object.values(COMMANDS).map(({ usage }) => summaryOf(usage))].join('\n')}
+
+parley <command> --help says more; --json prints one JSON object a line. NATS_URL and DATABASE_URL say where; without them it is
+what \`npm start\` runs here (PARLEY_HOME). Exit codes: 0 all is well; 1 something is wrong or failed; 2 wrong usage.`;
+
+/** @returns the exit code */
+export async function operate(name: string, args: readonly string[], streams: Streams): Promise<number> {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) {
-    print(USAGE);
-    return name === '' || name === 'help' || name === '--help' ? 0 : 2;
+  if (command === undefined) return unknown(name, streams);
+  if (args.includes('--help') || args.includes('-h')) {
+    streams.stdout.write(`${command.usage}\n`);
+    return EXIT.ok;
   }
+  const report = reportTo(streams, args.includes('--json'));
+  const stop = new AbortController();
+  const end = (): void => stop.abort();
+  process.once('SIGINT', end).once('SIGTERM', end);
   try {
-    return await command(args, loadConfig({ ...startedServers(streams.env), ...streams.env }), print);
+    const given = args.filter((arg) => arg !== '--json');
+    return await command.run({ args: given, report, config: () => configOf(streams.env), stop: stop.signal, streams });
   } catch (error) {
-    const expected = error instanceof ConfigError || (error instanceof Error && error.constructor !== TypeError);
-    streams.stderr.write(
-      `parley: ${expected ? error.message : error instanceof Error ? error.stack : String(error)}\n`,
-    );
-    return 1;
+    report.end();
+    return failed(error, name, streams);
+  } finally {
+    report.end();
+    process.off('SIGINT', end).off('SIGTERM', end);
   }
 }
 
-/** What `npm start` has written down of its servers (apps/standalone/servers.ts), while it runs. */
-function startedServers(env: NodeJS.ProcessEnv): Record<string, string | undefined> {
+function unknown(name: string, { stdout, stderr }: Streams): number {
+  if (name === '' || name === 'help' || name === '--help' || name === '-h') {
+    stdout.write(`${USAGE}\n`);
+    return EXIT.ok;
+  }
+  stderr.write(`parley: there is no command ${name} (parley --help)\n`);
+  return EXIT.usage;
+}
+
+/** One line for what an operator can mend; the whole stack for what only we can. */
+function failed(error: unknown, name: string, { stderr }: Streams): number {
+  if (error instanceof UsageError) {
+    stderr.write(`parley ${name}: ${error.message} (parley ${name} --help)\n`);
+    return EXIT.usage;
+  }
+  const expected = error instanceof ConfigError || (error instanceof Error && error.constructor !== TypeError);
+  stderr.write(`parley: ${expected ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
+  return EXIT.failed;
+}
+
+/** The environment's; where it names no servers, those that `npm start` has written down (apps/standalone/servers.ts), while it runs. */
+function configOf(env: Streams['env']): Config {
+  const namesServers = [env['NATS_URL'], env['DATABASE_URL']].some((url) => url !== undefined && url !== '');
   const file = join(env['PARLEY_HOME'] ?? '.parley', 'servers.env');
-  return existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {};
+  const started = !namesServers && existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {};
+  return loadConfig({ ...env, ...started });
+}
+
+/** The lines of a usage that name the command's forms. */
+function summaryOf(usage: string): string {
+  return usage.slice(0, usage.indexOf('\n\n'));
 }

@@ -5,20 +5,22 @@ import { type NatsServer, type Postgres, startNatsServer, startPostgres, tempora
 import { openEventLog } from '#event-log';
 import { openDatabase, PartitionWriter, projections } from '#read-models';
 import { type Config, connectNats, loadConfig } from '#service';
-import { runProjections } from './projections.js';
+import { operated } from './test-operate.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let nats: NatsServer;
 let postgres: Postgres;
 let connection: NatsConnection;
 let config: Config;
+let env: Readonly<Record<string, string>>;
 beforeAll(async () => {
   folder = await temporaryFolder('operate');
   [nats, postgres] = await Promise.all([
     startNatsServer({ storeDir: `${folder.path}/nats`, sync: 'off' }),
     startPostgres({ dataDir: `${folder.path}/postgres` }),
   ]);
-  config = loadConfig({ NATS_URL: nats.url, DATABASE_URL: await postgres.createDatabase('operate'), PARTITIONS: '2' });
+  env = { NATS_URL: nats.url, DATABASE_URL: await postgres.createDatabase('operate'), PARTITIONS: '2' };
+  config = loadConfig(env);
   connection = await connectNats(config, 'test');
 }, 120_000);
 afterAll(async () => {
@@ -27,10 +29,9 @@ afterAll(async () => {
   await folder.remove();
 });
 
-async function run(...args: string[]): Promise<{ code: number; lines: string[] }> {
-  const lines: string[] = [];
-  const code = await runProjections(args, config, (line) => void lines.push(line));
-  return { code, lines };
+async function run(...args: string[]): Promise<{ code: number; lines: string[]; errors: string }> {
+  const { code, stdout, stderr } = await operated(['projections', ...args], env);
+  return { code, lines: stdout.split('\n').slice(0, -1), errors: stderr };
 }
 
 test('status shows every read model and partition, how far behind it is, and the dead letters', async () => {
@@ -57,6 +58,9 @@ test('status shows every read model and partition, how far behind it is, and the
   expect(lines.find((line) => line.startsWith(`rooms        ${partition}`))).toMatch(/^rooms +\d +1 +2 +1 +20\d\d-/);
   expect(lines).toContain('dead letters: 1');
   expect(lines).toContain(`  ${partition}-1 ${subject}: no good`);
+  const records = (await run('status', '--json')).lines.map((line) => JSON.parse(line) as object);
+  expect(records).toContainEqual(expect.objectContaining({ model: 'timeline', partition, seq: 1, last: 2, behind: 1 }));
+  expect(records).toContainEqual({ deadLetter: `${partition}-1`, subject, reason: 'no good' });
 });
 
 test('rebuild prints what projection reports, and ends as it ended', async () => {
@@ -76,17 +80,15 @@ test('rebuild prints what projection reports, and ends as it ended', async () =>
     },
   });
   await connection.flush();
-  expect(await run('rebuild', 'users')).toEqual({ code: 0, lines: ['begun', 'over'] });
-  expect(await run('replay', '0-1')).toEqual({ code: 1, lines: ['begun', 'over'] });
+  expect(await run('rebuild', 'users')).toEqual({ code: 0, lines: ['begun', 'over'], errors: '' });
+  expect(await run('replay', '0-1')).toEqual({ code: 1, lines: ['begun', 'over'], errors: '' });
   expect(asked).toEqual([{ models: ['users'] }, { replay: '0-1' }]);
   responder.unsubscribe();
   await connection.flush();
-  await expect(run('rebuild')).rejects.toThrow('no projection runs');
+  expect(await run('rebuild')).toMatchObject({ code: 1, errors: expect.stringContaining('no projection runs') });
 });
 
 test('what it does not know, it says', async () => {
   expect((await run('nonsense')).code).toBe(2);
-  expect((await run('replay')).lines).toEqual([
-    'usage: parley projections status | rebuild [model ...] | replay <position>',
-  ]);
+  expect(await run('replay')).toMatchObject({ code: 2, errors: expect.stringContaining('replay <position>') });
 });

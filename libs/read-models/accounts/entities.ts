@@ -1,5 +1,6 @@
 /**
- * Accounts, their sessions and the signing keys: plain tables, never events, written by `api` alone. They are the only tables
+ * Accounts, their sessions and the signing keys: plain tables, never events, written by `api`, and by the
+ * operator's `parley user`. They are the only tables
  * here that cannot be built again from the log, so a rebuild leaves them alone and a backup needs them.
  */
 import { Column, Entity, ForeignKey, Index, PrimaryColumn } from 'typeorm';
@@ -31,6 +32,14 @@ export class Account {
 
   @Column({ name: 'created_at', type: 'timestamptz', default: () => 'now()' })
   createdAt!: Date;
+
+  /** Set by an operator: nobody signs in with it any more. */
+  @Column({ name: 'disabled_at', type: 'timestamptz', nullable: true })
+  disabledAt!: Date | null;
+
+  /** Its tokens carry the claim `admin`. */
+  @Column({ name: 'admin', type: 'boolean', default: false })
+  admin!: boolean;
 }
 
 /** One sign-in: the family of the refresh tokens that follow from it, which end together. */
