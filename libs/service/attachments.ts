@@ -75,7 +75,7 @@ export class Attachments {
   async put(file: NewAttachment, pieces: AsyncIterable<Uint8Array>): Promise<AttachmentInfo> {
     const id = `file_${randomUUID()}`;
     const { filename, contentType, roomId, uploadedBy } = file;
-    let failure: unknown;
+    let failure: Error | undefined;
     const watched = limited(pieces, (error) => (failure = error));
     try {
       const store = await this.store();
@@ -137,7 +137,7 @@ export class Attachments {
 
 async function* limited(
   pieces: AsyncIterable<Uint8Array>,
-  onFailure: (error: unknown) => void,
+  onFailure: (error: Error) => void,
 ): AsyncGenerator<Uint8Array> {
   let bytes = 0;
   try {
@@ -148,7 +148,7 @@ async function* limited(
       if (piece.length > 0) yield piece;
     }
   } catch (error) {
-    onFailure(error);
+    onFailure(error instanceof Error ? error : new Error(String(error)));
     throw error;
   }
 }

@@ -49,6 +49,12 @@ export class ChatStream {
       end: (code: CloseCode, reason: string) => this.close(code, reason),
     };
     this.sink = new StreamSink(encoding, outgoing, this.since !== undefined);
+  }
+
+  /** From here on it is read. */
+  begin(): void {
+    const { call } = this;
+    if (call.cancelled) return this.leave();
     call.on('drain', () => this.sink.drained());
     call.once('cancelled', () => this.leave());
     call.once('close', () => this.leave());
@@ -58,8 +64,8 @@ export class ChatStream {
         .catch(onFault)
         .finally(() => call.resume());
     });
-    call.once('end', () => this.sayGoodbye().catch(onFault));
-    if (signIn.identity !== undefined) this.open(signIn.identity);
+    call.once('end', () => void this.sayGoodbye().catch(onFault));
+    if (this.signIn.identity !== undefined) this.open(this.signIn.identity);
   }
 
   /** Everything that depends on time. */
@@ -131,6 +137,7 @@ export class ChatStream {
     await this.showing(roomId, async () => {
       this.note(await this.parts.commands.run('JoinRoom', identity, { roomId }));
       await this.heardOf(reader, roomId);
+      if (this.sink.encoding.namesUsers) await this.parts.users.learnMembers(roomId);
       this.answer('joined', roomId, { status: 'success' });
     });
   }

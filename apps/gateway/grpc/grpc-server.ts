@@ -3,7 +3,7 @@
  * a certificate is configured. It begins when the feed runs, and ends before it.
  */
 import { readFile } from 'node:fs/promises';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import {
   type BeforeApplicationShutdown,
@@ -50,6 +50,8 @@ export class GrpcServer implements OnApplicationBootstrap, BeforeApplicationShut
 
   /** @throws ConfigError when the port is taken or a TLS file cannot be read */
   async onApplicationBootstrap(): Promise<void> {
+    // Whatever the library would print comes to us as an error, too.
+    setLogVerbosity(logVerbosity.NONE);
     const server = new Server({
       'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
       'grpc.max_concurrent_streams': CALLS_PER_CONNECTION_MAX,
@@ -67,12 +69,10 @@ export class GrpcServer implements OnApplicationBootstrap, BeforeApplicationShut
     this.log.log(`gRPC at ${this.config.host}:${port}${this.config.grpcTls === undefined ? '' : ' (TLS)'}`);
   }
 
-  /** Streams are told to come back, calls may end. */
+  /** Streams have been told to come back by now; calls that are under way may end. */
   async beforeApplicationShutdown(): Promise<void> {
     const { server } = this;
     if (server === undefined) return;
-    this.health.drain();
-    this.streams.drain();
     const cut = setTimeout(() => server.forceShutdown(), DRAIN_MS);
     await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
     clearTimeout(cut);

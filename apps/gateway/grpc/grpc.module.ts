@@ -9,6 +9,7 @@ import { Callers } from './callers.js';
 import { FileRpcs } from './file-rpcs.js';
 import { GrpcServer } from './grpc-server.js';
 import { HealthRpcs } from './health-rpcs.js';
+import { KnownUsers } from './known-users.js';
 import { MessageRpcs } from './message-rpcs.js';
 import { Queries } from './queries.js';
 import { RoomRpcs } from './room-rpcs.js';
@@ -17,6 +18,17 @@ import { UserRpcs } from './user-rpcs.js';
 
 @Module({
   imports: [CommandsOfUsersModule, FeedModule, PresenceModule, SignInModule, TypingModule],
-  providers: [Callers, FileRpcs, GrpcServer, HealthRpcs, MessageRpcs, Queries, RoomRpcs, StreamRpcs, UserRpcs],
+  providers: [
+    Callers,
+    FileRpcs,
+    GrpcServer,
+    HealthRpcs,
+    KnownUsers,
+    MessageRpcs,
+    Queries,
+    RoomRpcs,
+    StreamRpcs,
+    UserRpcs,
+  ],
 })
 export class GrpcModule {}

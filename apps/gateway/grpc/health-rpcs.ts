@@ -45,12 +45,9 @@ export class HealthRpcs implements OnModuleInit, OnModuleDestroy {
     }, LOOK_EVERY_MS);
   }
 
+  /** Nothing new is to come here any more. */
   onModuleDestroy(): void {
     clearInterval(this.timer);
-  }
-
-  /** Nothing new is to come here any more. */
-  drain(): void {
     this.draining = true;
     this.say('NOT_SERVING');
   }

@@ -8,7 +8,7 @@ import type { Encoding } from '../feed/encoding.js';
 import { eventFrame } from '../feed/event-frames.js';
 import type { RoomEvent } from '../feed/room-event.js';
 import { encodeAction, encodeResponse } from './chat-proto.js';
-import type { ChatMessage, ChatResponse, Texts } from './messages.js';
+import type { ChatMessage, ChatResponse, Texts, User } from './messages.js';
 
 /** `cursor` and `welcome` are for the stream, not for its client. */
 const KINDS = ['shown', 'joined', 'left', 'welcome', 'cursor'] as const;
@@ -68,25 +68,37 @@ export interface Said {
   readonly metadata?: Texts;
 }
 
-const responseOf = ({ type, user, room, at, message, metadata = {} }: Said): ChatResponse => ({
-  user_id: user,
-  room_id: room,
-  action_type: type,
-  message: message ?? null,
-  user: { id: user },
-  timestamp: at,
-  metadata,
-});
-
 export interface StreamEncoding extends Encoding {
+  /** Whether it says how users are called. */
+  readonly namesUsers: boolean;
   /** Something for one stream alone, in no envelope. */
   say(said: Said): Buffer;
 }
 
-function streamEncoding(slot: number, encode: (response: ChatResponse) => Buffer): StreamEncoding {
-  const say = (said: Said): Buffer => encode(responseOf(said));
+type Named = (userId: string) => Pick<User, 'id'> & Partial<User>;
+
+/** Slots 0 and 1 are the sockets', 2 is the server-sent events'. */
+export const chatStreamEncoding = (): StreamEncoding => streamEncoding(3, encodeAction, undefined);
+export const chatEncoding = (named: Named): StreamEncoding => streamEncoding(4, encodeResponse, named);
+
+function streamEncoding(
+  slot: number,
+  encode: (response: ChatResponse) => Buffer,
+  named: Named | undefined,
+): StreamEncoding {
+  const say = ({ type, user, room, at, message, metadata = {} }: Said): Buffer =>
+    encode({
+      user_id: user,
+      room_id: room,
+      action_type: type,
+      message: message ?? null,
+      user: named === undefined || user === '' ? null : named(user),
+      timestamp: at,
+      metadata,
+    });
   return {
     slot,
+    namesUsers: named !== undefined,
     replaysOwn: true,
     readsRoom: () => true,
     say,
@@ -101,10 +113,6 @@ function streamEncoding(slot: number, encode: (response: ChatResponse) => Buffer
     frame: (frame) => transient(frame, say),
   };
 }
-
-/** Slots 0 and 1 are the sockets', 2 is the server-sent events'. */
-export const ACTIONS = streamEncoding(3, encodeAction);
-export const RESPONSES = streamEncoding(4, encodeResponse);
 
 function show(place: RoomEvent): (Said & { readonly kind: EnvelopeKind }) | undefined {
   const frame = eventFrame(place);

@@ -1,4 +1,5 @@
 /** The two streams, and all that are open. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { type handleBidiStreamingCall, Metadata } from '@grpc/grpc-js';
 import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { type Config, CONFIG } from '#service';
@@ -9,12 +10,16 @@ import { Typing } from '../typing/typing.js';
 import { onFault } from './answering.js';
 import { Callers } from './callers.js';
 import { ChatStream } from './chat-stream.js';
+import { KnownUsers } from './known-users.js';
 import type { ChatAction } from './messages.js';
 import { Queries } from './queries.js';
 import { statusOf } from './status.js';
-import { ACTIONS, RESPONSES, type StreamEncoding } from './stream-frames.js';
+import { chatEncoding, chatStreamEncoding, type StreamEncoding } from './stream-frames.js';
 
 const SWEEP_MS = 250;
+/** Ends of a drain: this far apart, all of them within this time. */
+const DRAIN_EACH_MS = 2;
+const DRAIN_SPREAD_MAX_MS = 2_000;
 
 /** What a stream needs of the gateway. */
 export interface StreamParts {
@@ -23,6 +28,7 @@ export interface StreamParts {
   readonly commands: UserCommands;
   readonly typing: Typing;
   readonly here: Here;
+  readonly users: KnownUsers;
   forget(stream: ChatStream): void;
 }
 
@@ -30,6 +36,7 @@ export interface StreamParts {
 export class StreamRpcs implements StreamParts, OnModuleInit, OnModuleDestroy {
   private readonly streams = new Set<ChatStream>();
   private sweeping: NodeJS.Timeout | undefined;
+  private draining = false;
 
   constructor(
     readonly feed: Feed,
@@ -37,17 +44,29 @@ export class StreamRpcs implements StreamParts, OnModuleInit, OnModuleDestroy {
     readonly commands: UserCommands,
     readonly typing: Typing,
     readonly here: Here,
+    readonly users: KnownUsers,
     private readonly callers: Callers,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  readonly rpcs = { ChatStream: this.streaming(ACTIONS), Chat: this.streaming(RESPONSES) };
+  readonly rpcs = {
+    ChatStream: this.streaming(chatStreamEncoding()),
+    Chat: this.streaming(chatEncoding((userId) => this.users.named(userId))),
+  };
 
   onModuleInit(): void {
     this.sweeping = setInterval(() => this.sweep(), SWEEP_MS);
   }
 
-  onModuleDestroy(): void {
+  /** One after the other: a crowd must not come back at once. */
+  async onModuleDestroy(): Promise<void> {
+    this.draining = true;
+    const all = [...this.streams];
+    const spreadMs = Math.min(DRAIN_SPREAD_MAX_MS, all.length * DRAIN_EACH_MS);
+    for (const stream of all) {
+      stream.drain();
+      await delay(spreadMs / all.length);
+    }
     clearInterval(this.sweeping);
   }
 
@@ -55,19 +74,21 @@ export class StreamRpcs implements StreamParts, OnModuleInit, OnModuleDestroy {
     this.streams.delete(stream);
   }
 
-  drain(): void {
-    for (const stream of [...this.streams]) stream.drain();
-  }
-
   private streaming(encoding: StreamEncoding): handleBidiStreamingCall<ChatAction, Buffer> {
     return (call) => {
       // Headers at once: a client may wait for them before it says anything.
       call.sendMetadata(new Metadata());
       this.callers.signIn(call.metadata).then(
-        (signIn) => void this.streams.add(new ChatStream(call, signIn, encoding, this)),
+        (signIn) => this.begin(new ChatStream(call, signIn, encoding, this)),
         (error: unknown) => call.emit('error', statusOf(error, onFault)),
       );
     };
+  }
+
+  private begin(stream: ChatStream): void {
+    this.streams.add(stream);
+    stream.begin();
+    if (this.draining) stream.drain();
   }
 
   private sweep(): void {
