@@ -95,7 +95,7 @@ export async function openDatabase(url: string, options: DatabaseOptions = {}): 
     pipeline: true,
   });
   try {
-    if (options.migrate ?? true) await migrate(source);
+    if (options.migrate ?? true) await migrate(url);
     return new PostgresDatabase(url, source, writers);
   } catch (error) {
     await source.destroy();
@@ -209,15 +209,16 @@ function reason(error: unknown): string {
   return isAway(error) ? `does not answer: start it or set DATABASE_URL (${message})` : String(message);
 }
 
-async function migrate(source: DataSource): Promise<void> {
+/** On connections of its own, which may take as long as a large table needs; ending them ends the lock. */
+async function migrate(url: string): Promise<void> {
+  const source = dataSource(url, { max: 2, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+  await source.initialize();
   const runner = source.createQueryRunner();
   try {
-    await runner.query('select set_config($1, $2, false)', ['statement_timeout', '0']);
     await runner.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
     await source.runMigrations({ transaction: 'each' });
-    await runner.query('select pg_advisory_unlock($1)', [MIGRATION_LOCK]);
-    await runner.query('reset statement_timeout');
   } finally {
     await runner.release();
+    await source.destroy();
   }
 }
