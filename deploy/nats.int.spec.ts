@@ -107,6 +107,7 @@ describe('the users', () => {
     ['marks.read', ['gateway', 'api']],
     ['typing.room1', ['gateway']],
     ['projection.rebuild', ['operate']],
+    ['revoked.user1', ['api', 'operate']],
     ['live.room.a.timeline', []],
     ['$JS.API.STREAM.DELETE.CHAT_0', []],
     ['$JS.API.STREAM.PURGE.CHAT_0', []],
@@ -126,7 +127,7 @@ describe('the users', () => {
   test.each([
     ['command.send.>', ['commands']],
     ['marks.read', ['projection']],
-    ['live.room.a.>', ['commands', 'projection', 'gateway', 'api']],
+    ['live.room.a.>', ['commands', 'projection', 'gateway', 'api', 'operate']],
     ['chat.>', []],
     ['$KV.presence_connections.user1.*', ['gateway']],
     ['_INBOX_commands.>', ['commands']],

@@ -24,6 +24,8 @@ export class Chat {
   /** Requests that were refused or failed. */
   failures = 0;
   readonly conversation: Conversation;
+  private readonly say: Say;
+  private over = false;
   private readonly people: People;
   private readonly rooms: Rooms;
   private readonly onTheWay = new Set<Promise<void>>();
@@ -31,10 +33,14 @@ export class Chat {
 
   constructor(
     private readonly client: ChatClient,
-    private readonly say: Say,
+    say: Say,
   ) {
+    // What is still on its way when the end has been told of is nobody's any more.
+    this.say = (output, request) => {
+      if (!this.over) say(output, request);
+    };
     this.people = new People(client.http);
-    this.conversation = new Conversation(client, this.people, say);
+    this.conversation = new Conversation(client, this.people, this.say);
     this.rooms = new Rooms(client, this.conversation, this.people);
     client.connection.on(({ state }) => {
       if (state === 'waiting' && this.link === 'live') this.connection('lost');
@@ -108,6 +114,7 @@ export class Chat {
     clearTimeout(timer);
     const { length } = this.client.pending;
     this.say({ type: 'goodbye', unacknowledged: length });
+    this.over = true;
     return length;
   }
 
