@@ -1,8 +1,8 @@
 /** A raw reader of `GET /api/events`: every event as it came, by the rules that a browser's EventSource parses by. */
 import { get, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { waitUntil } from '#embedded';
-import type { Frame } from './socket.js';
-import { WAIT_MS } from './socket.js';
+import { checkFrame } from './described.js';
+import { type Frame, WAIT_MS } from './socket.js';
 
 /** One event: its name, its id where it has one, and its data. */
 export interface StreamEvent {
@@ -118,6 +118,7 @@ export class EventStream {
     const id = fields.get('id');
     if (id !== undefined) this.lastEventId = id;
     const frame = JSON.parse(data) as Frame;
+    checkFrame(frame);
     this.events.push({ name: fields.get('event') ?? 'message', id, frame });
   }
 }

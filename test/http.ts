@@ -1,5 +1,6 @@
-/** Raw HTTP against a running platform: what came, as it came. No schema reads it, so that drift from the contract shows. */
+/** Raw HTTP against a running platform: what came, as it came, once it has been held against the platform's own description. */
 import { createHmac } from 'node:crypto';
+import { checkAnswer } from './described.js';
 
 export interface Answer {
   readonly status: number;
@@ -56,7 +57,9 @@ export class Http {
       redirect: 'manual',
     });
     const text = await response.text();
-    return { status: response.status, headers: response.headers, text, json: parsed(text) };
+    const { status } = response;
+    checkAnswer(method, path, { status, type: response.headers.get('content-type'), text });
+    return { status, headers: response.headers, text, json: parsed(text) };
   }
 }
 

@@ -1,6 +1,7 @@
 /** A raw WebSocket against a running platform: every frame as it came, and waiting for one with a deadline. */
 import { WebSocket } from 'ws';
 import { waitUntil } from '#embedded';
+import { checkFrame, checkPlainMessage } from './described.js';
 import type { Fields } from './http.js';
 
 /** A frame as it came. */
@@ -45,6 +46,8 @@ export class Socket {
     this.#socket = new WebSocket(url, [...(options.protocols ?? [])], { headers, perMessageDeflate: false });
     this.#socket.on('message', (data: Buffer) => {
       const frame = JSON.parse(data.toString('utf8')) as Frame;
+      if (this.protocol === '') checkPlainMessage(frame);
+      else checkFrame(frame);
       if (options.keep !== false) this.frames.push(frame);
       options.onFrame?.(frame);
     });

@@ -212,7 +212,8 @@ test('what was said while the platform was killed and started again reaches a br
     await page.evaluate((url) => {
       const heard: { seq: number; content: string }[] = [];
       const source = new EventSource(url);
-      source.addEventListener('event', ({ data }) => {
+      source.addEventListener('event', (heardNow) => {
+        const { data } = heardNow as unknown as { readonly data: unknown };
         const frame = JSON.parse(String(data)) as { type: string; seq: number; data: { content: string } };
         // Events since the cursor may come again: what is there already is dropped by its sequence.
         if (frame.type === 'message.sent' && frame.seq > (heard.at(-1)?.seq ?? 0))
