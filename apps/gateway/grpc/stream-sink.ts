@@ -30,6 +30,8 @@ export class StreamSink implements FeedSink {
   private queue: Queued[] = [];
   private readonly shown = new Set<string>();
   private readonly held = new Map<string, Buffer[]>();
+  /** A cursor that came while something was held: it covers that, and waits for it. */
+  private heldCursor: string | undefined;
 
   constructor(
     readonly encoding: StreamEncoding,
@@ -75,12 +77,14 @@ export class StreamSink implements FeedSink {
       this.waitingBytes -= bytes.length;
       this.put(bytes);
     }
+    this.releaseCursor();
   }
 
   hide(roomId: string): void {
     for (const { length } of this.held.get(roomId) ?? []) this.waitingBytes -= length;
     this.held.delete(roomId);
     this.shown.delete(roomId);
+    this.releaseCursor();
   }
 
   /** The network takes bytes again. */
@@ -99,7 +103,10 @@ export class StreamSink implements FeedSink {
   }
 
   private take({ kind, room, user, bytes }: Envelope): void {
-    if (kind === 'cursor') return this.put({ cursor: bytes.toString() });
+    if (kind === 'cursor') {
+      this.heldCursor = bytes.toString();
+      return this.releaseCursor();
+    }
     if (kind === 'welcome') return this.welcome(bytes.toString());
     if (kind !== 'shown' && user === this.userId) {
       if (kind === 'left') this.hide(room);
@@ -110,6 +117,12 @@ export class StreamSink implements FeedSink {
     if (held === undefined) return;
     held.push(bytes);
     this.waitingBytes += bytes.length;
+  }
+
+  private releaseCursor(): void {
+    if (this.heldCursor === undefined || this.held.size > 0) return;
+    this.put({ cursor: this.heldCursor });
+    this.heldCursor = undefined;
   }
 
   private welcome(recovered: string): void {
