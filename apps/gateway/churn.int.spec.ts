@@ -14,7 +14,9 @@ import { Client, type Frame, type Gateway, usePlatform } from './test-platform.j
 const CLIENTS = 50;
 const ROUNDS = 12;
 const AT_ONCE = 8;
-const WITHIN_MS = 30_000;
+const WITHIN_MS = 60_000;
+/** A busy machine takes its time over a broker's restart. */
+const TEST_MS = 240_000;
 
 const platform = usePlatform();
 let gateways: Gateway[];
@@ -108,49 +110,53 @@ async function settledLog(people: readonly Person[]): Promise<StoredEntry[]> {
   });
 }
 
-test(`${CLIENTS} clients with churn, over a broker that is killed: each has a contiguous run of the log`, async () => {
-  const room = `r${randomUUID().slice(0, 8)}`;
-  const people = Array.from({ length: CLIENTS }, () => new Person());
-  await platform.run('CreateRoom', people[0]?.user ?? '', { roomId: room, name: 'Crowd' });
-  await Promise.all(people.map((person) => person.connect()));
-  for (const person of people) person.send({ op: 'join', id: 'j', room });
-  let sent = 0;
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const person of people) person.send({ op: 'send', id: 's', room, content: `m${++sent}`, key: randomUUID() });
-    for (let i = 0; i < AT_ONCE; i++) {
-      const person = people[randomInt(CLIENTS)] as Person;
-      const what = randomInt(3);
-      if (what === 0) person.cut();
-      else person.send({ op: what === 1 ? 'leave' : 'join', id: 'c', room });
+test(
+  `${CLIENTS} clients with churn, over a broker that is killed: each has a contiguous run of the log`,
+  async () => {
+    const room = `r${randomUUID().slice(0, 8)}`;
+    const people = Array.from({ length: CLIENTS }, () => new Person());
+    await platform.run('CreateRoom', people[0]?.user ?? '', { roomId: room, name: 'Crowd' });
+    await Promise.all(people.map((person) => person.connect()));
+    for (const person of people) person.send({ op: 'join', id: 'j', room });
+    let sent = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const person of people) person.send({ op: 'send', id: 's', room, content: `m${++sent}`, key: randomUUID() });
+      for (let i = 0; i < AT_ONCE; i++) {
+        const person = people[randomInt(CLIENTS)] as Person;
+        const what = randomInt(3);
+        if (what === 0) person.cut();
+        else person.send({ op: what === 1 ? 'leave' : 'join', id: 'c', room });
+      }
+      if (round === ROUNDS / 2) {
+        await platform.nats.kill();
+        await platform.nats.restart();
+      }
+      await Promise.all(people.map((person) => person.comeBack()));
     }
-    if (round === ROUNDS / 2) {
-      await platform.nats.kill();
-      await platform.nats.restart();
-    }
-    await Promise.all(people.map((person) => person.comeBack()));
-  }
-  const marker = `end ${randomUUID()}`;
-  await waitUntil('everybody to be in', WITHIN_MS, async () => {
-    await Promise.all(people.map((person) => person.comeBack()));
-    for (const { user } of people.filter((person) => !sees(person, marker)))
-      await platform.run('JoinRoom', user, { roomId: room });
-    await platform.run('SendMessage', people[0]?.user ?? '', { roomId: room, content: marker });
-    return people.every((person) => sees(person, marker));
-  });
-  const entries = await settledLog(people);
-  const clients = people.map(({ user, steps, live }) => ({
-    client: user,
-    user,
-    sends: [],
-    steps: [...steps],
-    complete: live,
-  }));
-  const violations = checkHistory({ log: entries, clients, rooms: [], inboxes: [] }).filter(
-    ({ kind }) => kind !== 'unsent', // what was sent is not recorded here
-  );
-  expect(describeViolations(violations)).toBe('');
-  expect(clients.every(({ complete }) => complete)).toBe(true);
-});
+    const marker = `end ${randomUUID()}`;
+    await waitUntil('everybody to be in', WITHIN_MS, async () => {
+      await Promise.all(people.map((person) => person.comeBack()));
+      for (const { user } of people.filter((person) => !sees(person, marker)))
+        await platform.run('JoinRoom', user, { roomId: room });
+      await platform.run('SendMessage', people[0]?.user ?? '', { roomId: room, content: marker });
+      return people.every((person) => sees(person, marker));
+    });
+    const entries = await settledLog(people);
+    const clients = people.map(({ user, steps, live }) => ({
+      client: user,
+      user,
+      sends: [],
+      steps: [...steps],
+      complete: live,
+    }));
+    const violations = checkHistory({ log: entries, clients, rooms: [], inboxes: [] }).filter(
+      ({ kind }) => kind !== 'unsent', // what was sent is not recorded here
+    );
+    expect(describeViolations(violations)).toBe('');
+    expect(clients.every(({ complete }) => complete)).toBe(true);
+  },
+  TEST_MS,
+);
 
 const sees = ({ steps }: Person, content: string): boolean =>
   steps.some((step) => step.kind === 'frame' && step.frame.op === 'event' && step.frame.data['content'] === content);

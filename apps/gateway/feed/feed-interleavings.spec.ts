@@ -10,7 +10,8 @@ import { MemoryLog } from '#event-log/memory';
 import { checkHistory, type ClientHistory, type ClientStep, describeViolations } from '#testing';
 import { LINES, TestFeed, type TestReader, TestSink, Writing } from './test-feed.js';
 
-const HISTORIES = 200;
+const HISTORIES = 80;
+const WITHIN_MS = 240_000;
 const STEPS = 120;
 const USERS = ['ann', 'bob', 'cid', 'dan'];
 const ROOMS = ['r1', 'r2', 'r3'];
@@ -165,10 +166,10 @@ async function live(seed: number): Promise<string> {
   return describeViolations(feedViolations) + faults.map(String).join('\n');
 }
 
-test(`${HISTORIES} random histories: no hole, no repeat, nothing outside a membership, no cursor ahead of delivery`, async () => {
-  for (let seed = 1; seed <= HISTORIES; seed++) {
-    const violations = await live(seed);
-    if (violations !== '') throw new Error(`seed ${seed}:\n${violations}`);
-  }
-  expect(HISTORIES).toBeGreaterThan(0);
-});
+test(
+  `${HISTORIES} random histories: no hole, no repeat, nothing outside a membership, no cursor ahead of delivery`,
+  async () => {
+    for (let seed = 1; seed <= HISTORIES; seed++) expect(`seed ${seed}:${await live(seed)}`).toBe(`seed ${seed}:`);
+  },
+  WITHIN_MS,
+);

@@ -347,3 +347,26 @@ test('a slow reader is closed with a code to come back with; the others go on', 
   expect(ann.sink.closed?.code).toBe(CLOSE.slowReader);
   expect(bob.timeline('a')).toEqual(['one']);
 });
+
+test('a room with as many readers as a gateway carries sends the next one elsewhere', async () => {
+  const t = await feedWith({ roomSubscribersMax: 1 });
+  await t.writing.room('a', 'ann');
+  await t.writing.join('a', 'bob');
+  const ann = await t.open('ann');
+  const bob = await t.open('bob');
+  expect(bob.sink.closed?.code).toBe(CLOSE.draining);
+  await t.writing.send('a', 'eve', 'hello');
+  await t.settle();
+  expect(ann.timeline('a')).toEqual(['hello']);
+});
+
+test('views of another log are not believed: memberships come from this one', async () => {
+  const t = await feedWith({ viewsEpoch: 'before the restore', viewsUpTo: () => [2, 2] });
+  await t.writing.room('a', 'ann');
+  const ann = await t.open('ann');
+  const bob = await t.open('bob');
+  await t.writing.send('a', 'ann', 'hello');
+  await t.settle();
+  expect(ann.timeline('a')).toEqual(['hello']);
+  expect(bob.timeline('a')).toEqual([]);
+});

@@ -89,7 +89,7 @@ class Opening {
   async run(): Promise<void> {
     const { feed, reader } = this;
     await feed.enter(this.userId, reader);
-    this.snapshot = await feed.views.roomsOfUser(this.userId);
+    this.snapshot = ofThisLog(await feed.views.roomsOfUser(this.userId), feed.log.epoch);
     this.ends = await feed.lastSequences();
     this.stillThere();
     const start = await this.start();
@@ -123,11 +123,10 @@ class Opening {
     return cursor.seqs.every((seq, partition) => seq <= (this.ends[partition] ?? 0)) ? cursor : undefined;
   }
 
-  /** Views of another epoch, or none yet, describe nothing of this log: then its end does. */
+  /** Views that know nothing of this log describe no place in it: then its end is the place. */
   private fromSnapshot(): readonly number[] {
-    const { epoch } = this.snapshot;
     if (this.from.ends !== undefined) return this.from.ends;
-    if (epoch !== undefined && epoch !== this.feed.log.epoch) return this.ends;
+    if (this.snapshot.epoch === undefined) return this.ends;
     return this.ends.map((end, partition) => Math.min(end, this.snapshot.checkpoints[partition] ?? 0));
   }
 
@@ -363,6 +362,10 @@ function placeBefore(events: readonly RoomEvent[], now: Place): Place {
   const isMessage = first.event?.type === 'MessageSent';
   return { timelineSeq: first.prev ?? 0, ordinal: first.ordinal - (isMessage ? 1 : 0) };
 }
+
+/** Views of another epoch tell nothing of this log: the memberships are read from it, from its beginning. */
+const ofThisLog = (snapshot: UserRooms, epoch: string): UserRooms =>
+  snapshot.epoch === epoch ? snapshot : { rooms: [], checkpoints: [], epoch: undefined };
 
 function byRoom(events: readonly RoomEvent[]): Map<string, RoomEvent[]> {
   const rooms = new Map<string, RoomEvent[]>();

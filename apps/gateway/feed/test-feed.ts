@@ -96,6 +96,9 @@ export interface TestFeedOptions {
   readonly seen?: (log: MemoryLog) => EventLog;
   /** Views that stopped here; up to date without. */
   readonly viewsUpTo?: () => readonly number[] | undefined;
+  /** Of the log that the views were built from; the log's own without. */
+  readonly viewsEpoch?: string;
+  readonly roomSubscribersMax?: number;
   readonly faults?: MemoryFaults;
 }
 
@@ -113,8 +116,8 @@ export class TestFeed {
     this.subjects = new Subjects(this.log.partitions);
     this.feed = new Feed({
       log: options.seen?.(this.log) ?? this.log,
-      views: memoryViews(this.log, options.viewsUpTo ?? (() => undefined)),
-      roomSubscribersMax: 1_000,
+      views: memoryViews(this.log, options.viewsUpTo ?? (() => undefined), options.viewsEpoch),
+      roomSubscribersMax: options.roomSubscribersMax ?? 1_000,
       nowMs: () => this.nowMs,
       onFault: (error) => this.faults.push(error),
     });
@@ -255,7 +258,11 @@ const stranger = (userId: string): MemberState => ({
 });
 
 /** The read models as a fold of the memory twin, up to where they are said to have come. */
-export function memoryViews(log: MemoryLog, upTo: () => readonly number[] | undefined): FeedViews {
+export function memoryViews(
+  log: MemoryLog,
+  upTo: () => readonly number[] | undefined,
+  epoch: string = log.epoch,
+): FeedViews {
   const ends = async (): Promise<number[]> => {
     const given = upTo();
     return Promise.all(
@@ -274,7 +281,7 @@ export function memoryViews(log: MemoryLog, upTo: () => readonly number[] | unde
     async roomsOfUser(userId) {
       const checkpoints = await ends();
       const all = await entries(checkpoints);
-      return { rooms: userRooms(all, userId), checkpoints, epoch: log.epoch };
+      return { rooms: userRooms(all, userId), checkpoints, epoch };
     },
     async anchor(roomId, seq) {
       const messages = (await entries()).filter((entry) => isTimeline(entry, roomId) && entry.seq <= seq);

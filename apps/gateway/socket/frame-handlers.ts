@@ -1,7 +1,7 @@
 /** What a signed-in client can ask for, one case an op. */
 import { Inject, Injectable } from '@nestjs/common';
 import { type ClientFrame, DomainError, type MarkReply, type MarkRequest, REQUESTS } from '#contract';
-import { COMMAND_BUS, type CommandBus, type Identity } from '#service';
+import { COMMAND_BUS, type CommandBus, type Config, CONFIG, type Identity, RateLimit } from '#service';
 import { UserCommands } from '../commands/user-commands.js';
 import { Feed } from '../feed/feed.js';
 import type { Reader } from '../feed/reader.js';
@@ -10,24 +10,32 @@ import { Typing } from '../typing/typing.js';
 import { FrameCommands } from './frame-commands.js';
 import type { SocketConnection } from './socket-connection.js';
 
+/** Frames of one user, of any kind: enough for a mark for each of many messages, and too few to keep a core busy. */
+const FRAMES_PER_SECOND = 200;
+const FRAMES_BURST = 400;
+
 type Request = Exclude<ClientFrame, { op: 'hello' }>;
 
 @Injectable()
 export class FrameHandlers {
   private readonly commands: FrameCommands;
+  private readonly frames: RateLimit;
 
   constructor(
     @Inject(COMMAND_BUS) private readonly bus: CommandBus,
+    @Inject(CONFIG) config: Config,
     commands: UserCommands,
     private readonly feed: Feed,
     private readonly typing: Typing,
     private readonly watches: Watches,
   ) {
     this.commands = new FrameCommands(commands);
+    this.frames = new RateLimit(FRAMES_PER_SECOND, FRAMES_BURST, config.rateLimits);
   }
 
   /** @throws DomainError what was refused */
   async handle(frame: Request, connection: SocketConnection, identity: Identity, reader: Reader): Promise<void> {
+    this.frames.take(identity.userId);
     switch (frame.op) {
       case 'send':
       case 'join':

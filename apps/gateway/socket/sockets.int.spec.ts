@@ -208,6 +208,13 @@ test('whoever sends too fast is told when to go on', async () => {
   });
 });
 
+test('a flood of frames of any kind is refused, and the socket lives', async () => {
+  const client = await Client.open(gateway, someone());
+  for (let i = 0; i < 1_000; i++) client.send({ op: 'ping' });
+  await client.frame({ op: 'error', code: 'rate_limited' });
+  expect(client.closed).toBeUndefined();
+});
+
 test('a request that asks for no upgrade is refused as an upgrade is, or told to ask for one', async () => {
   const ask = async (headers: Record<string, string>) => {
     const answer = await fetch(`${gateway.url}/ws`, { headers });
