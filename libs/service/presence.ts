@@ -139,11 +139,11 @@ async function withinTimeout<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-/** Keys of a bucket that have a value. */
-export async function keysOf(bucket: KV, filter?: string): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const key of await bucket.keys(filter)) keys.push(key);
-  return keys;
+/** Keys of a bucket that have a value, each once: one that is written while they are listed is listed twice. */
+export async function keysOf(bucket: Pick<KV, 'keys'>, filter?: string): Promise<string[]> {
+  const keys = new Set<string>();
+  for await (const key of await bucket.keys(filter)) keys.add(key);
+  return [...keys];
 }
 
 async function openBuckets(nats: NatsConnection, replicas: number, leaseMs: number): Promise<PresenceBuckets> {
