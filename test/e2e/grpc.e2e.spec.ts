@@ -80,6 +80,18 @@ describe('refusals', () => {
     expect(answer).toEqual(refusal(8, 'content: must be at most 16384 bytes'));
   });
 
+  test('a request that is too large is 8, on a stream as an answer', async () => {
+    const content = 'x'.repeat(70_000);
+    const details = 'a request is at most 65536 bytes';
+    expect(await grpc.call('SendMessage', message({ content }))).toEqual(refusal(8, details));
+    expect(await grpc.call('SearchMessages', { query: content })).toEqual(refusal(8, details));
+    const stream = grpc.stream('ChatStream');
+    stream.say('user1', 'room1', content);
+    expect(await stream.action({ action_type: 'error' })).toMatchObject({ metadata: { code: '8', message: details } });
+    await stream.join('user1', 'room1');
+    stream.call.cancel();
+  });
+
   test('a refusal names its code in the trailers', async () => {
     const { trailers } = await grpc.call('GetMessages', { room_id: 'nowhere' });
     expect(trailers).toMatchObject({ 'parley-code': 'room_not_found' });

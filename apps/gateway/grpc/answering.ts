@@ -13,6 +13,7 @@ import {
 } from '@grpc/grpc-js';
 import { Logger } from '@nestjs/common';
 import { DomainError, LIMITS } from '#contract';
+import { refuseTooLarge } from './chat-proto.js';
 import { statusOf } from './status.js';
 
 /** A list that nobody takes for so long is given up: there is nothing in it that could not be asked for again. */
@@ -55,8 +56,13 @@ export function callOf(call: ServerCall): Call {
 export function unary<Q, A>(answer: (request: Q, call: Call) => Promise<A>): handleUnaryCall<Q, A> {
   return (call, callback) => {
     const context = callOf(call);
-    settle(answer(call.request, context), context, callback);
+    settle(answered(call.request, context, answer), context, callback);
   };
+}
+
+async function answered<Q, A>(request: Q, context: Call, answer: (request: Q, call: Call) => Promise<A>): Promise<A> {
+  refuseTooLarge(request);
+  return answer(request, context);
 }
 
 /** The handler reads the requests; what it leaves unread is let go, so that the caller is not held up before it is told. */
@@ -88,15 +94,20 @@ const faultOf = (signal: AbortSignal) => (signal.aborted ? () => undefined : onF
 export function listing<Q, A>(answer: (request: Q, call: Call) => AsyncIterable<A>): handleServerStreamingCall<Q, A> {
   return (call) => {
     const context = callOf(call);
-    writeAll(call, answer(call.request, context), context).then(
+    writeAll(call, answer, context).then(
       () => call.end(context.trailer),
       (error: unknown) => call.emit('error', statusOf(error, faultOf(context.signal))),
     );
   };
 }
 
-async function writeAll<Q, A>(call: ServerWritableStream<Q, A>, items: AsyncIterable<A>, context: Call): Promise<void> {
-  for await (const item of items) {
+async function writeAll<Q, A>(
+  call: ServerWritableStream<Q, A>,
+  answer: (request: Q, call: Call) => AsyncIterable<A>,
+  context: Call,
+): Promise<void> {
+  refuseTooLarge(call.request);
+  for await (const item of answer(call.request, context)) {
     if (context.signal.aborted) return;
     if (!call.write(item)) await drained(call, context.signal);
   }

@@ -1,7 +1,7 @@
 /** `chat.proto`, loaded: the service's definition for the server, and its streams' messages as bytes. */
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync, type Options } from '@grpc/proto-loader';
-import { CHAT_PROTO } from '#contract';
+import { CHAT_PROTO, DomainError, LIMITS } from '#contract';
 import type { ChatAction, ChatResponse } from './messages.js';
 
 const OPTIONS: Options = { keepCase: true, longs: Number, defaults: true, arrays: true, objects: true };
@@ -14,16 +14,34 @@ const loaded = chatPackage[CHAT_PROTO.service] as ServiceDefinition;
 export const encodeAction = (action: ChatAction): Buffer => method('ChatStream').responseSerialize(action);
 export const encodeResponse = (response: ChatResponse): Buffer => method('Chat').responseSerialize(response);
 
+/** Stands for a request that is larger than any may be; its bytes are let go at once. */
+const TOO_LARGE: object = Object.freeze({});
+
+/** @throws DomainError `too_large` */
+export function refuseTooLarge(request: unknown): void {
+  if (request === TOO_LARGE) throw new DomainError('too_large', `a request is at most ${LIMITS.bodyBytes} bytes`);
+}
+
 /** Both streams are written in bytes: an event is encoded once, for however many streams. */
-const asTheyAre = { responseSerialize: (bytes: Buffer): Buffer => bytes };
+const writtenAsTheyAre = { responseSerialize: (bytes: Buffer): Buffer => bytes };
 
 export const chatService: ServiceDefinition = {
-  ...loaded,
-  ChatStream: { ...method('ChatStream'), ...asTheyAre },
-  Chat: { ...method('Chat'), ...asTheyAre },
+  ...Object.fromEntries(Object.keys(loaded).map((name) => [name, limited(method(name))])),
+  ShareFile: method('ShareFile'),
+  ChatStream: { ...limited(method('ChatStream')), ...writtenAsTheyAre },
+  Chat: { ...limited(method('Chat')), ...writtenAsTheyAre },
 };
 
-function method(name: string): ServiceDefinition[string] {
+type Method = ServiceDefinition[string];
+
+/** The server's own limit is for pieces of files; up to sixteen messages of a stream may wait to be read. */
+function limited(of: Method): Method {
+  const requestDeserialize = (bytes: Buffer): object =>
+    bytes.length > LIMITS.bodyBytes ? TOO_LARGE : (of.requestDeserialize(bytes) as object);
+  return { ...of, requestDeserialize };
+}
+
+function method(name: string): Method {
   const found = loaded[name];
   if (found === undefined) throw new Error(`${CHAT_PROTO.file} has no method ${name}`);
   return found;

@@ -3,7 +3,16 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { DomainError, fields, LIMITS, parseOrRefuse } from '#contract';
 import { visibleRoom } from '#read-models';
-import { Attachments, attachmentType, type Config, CONFIG, type Identity, NATS } from '#service';
+import {
+  type AttachmentInfo,
+  Attachments,
+  attachmentType,
+  type Config,
+  CONFIG,
+  type Identity,
+  NATS,
+  type NewAttachment,
+} from '#service';
 import { type Call, reading, unary } from './answering.js';
 import { actorOf, callerOf, Callers, type SignIn } from './callers.js';
 import type { FileUpload, FileUploadResponse, GetFileResponse } from './messages.js';
@@ -12,11 +21,14 @@ import { isRoomId, Queries } from './queries.js';
 const REQUIRED = 'room_id, user_id, and filename are required';
 /** `GetFile` answers with one message, so each one holds a whole file: more than this at a time are told to come back. */
 const DOWNLOADS_MAX = 8;
+/** Of each, some pieces wait to be stored. */
+const UPLOADS_MAX = 32;
 
 @Injectable()
 export class FileRpcs {
   private readonly files: Attachments;
   private downloads = 0;
+  private uploads = 0;
 
   constructor(
     private readonly callers: Callers,
@@ -55,7 +67,7 @@ export class FileRpcs {
       throw new DomainError('too_large', `a file is at most ${LIMITS.attachmentBytes} bytes`);
     await this.queries.caughtUp(call);
     await this.membersOnly(room_id, user);
-    const stored = await this.files.put(file, pieces(first, uploads, call.signal));
+    const stored = await this.stored(file, pieces(first, uploads, call.signal));
     return {
       file_id: stored.id,
       filename: stored.filename,
@@ -64,6 +76,16 @@ export class FileRpcs {
       success: true,
       timestamp: new Date().toISOString(),
     };
+  }
+
+  private async stored(file: NewAttachment, bytes: AsyncIterable<Uint8Array>): Promise<AttachmentInfo> {
+    if (this.uploads >= UPLOADS_MAX) throw new DomainError('unavailable', 'too many uploads at once');
+    this.uploads += 1;
+    try {
+      return await this.files.put(file, bytes);
+    } finally {
+      this.uploads -= 1;
+    }
   }
 
   /** Who may read a room's history may read its files. */

@@ -166,7 +166,8 @@ describe('a stream', () => {
 
   test('that resumes shows all rooms, and says first whether it could', () => {
     const wire = new Wire(true);
-    const welcome = { session: 's', user: 'ben', cursor: 'e.0', recovered: false, heartbeatMs: 1, rooms: [] };
+    const place = { session: 's', user: 'ben', cursor: 'e.0', time: '1970-01-01T00:00:00Z' };
+    const welcome = { ...place, recovered: false, heartbeatMs: 1, rooms: [] };
     wire.sink.write(frame({ op: 'welcome', ...welcome }));
     wire.sink.write(said('r7', 1, 'anywhere'));
     expect(wire.contents).toEqual(['resumed', 'anywhere']);
