@@ -135,6 +135,7 @@ const STATUS_TEXT: Readonly<Record<string, string>> = {
   200: 'As asked',
   201: 'Made',
   202: 'It is in the log; the views follow',
+  426: 'Ask for an upgrade',
   503: 'Not now',
 };
 const textSchema = { schema: { type: 'string' } };

@@ -136,6 +136,18 @@ export const QUERY_ROUTES: readonly Route[] = [
     refusals: ['rate_limited'],
   },
   {
+    method: 'GET',
+    path: '/ws',
+    tag: 'live',
+    summary: 'The socket; /asyncapi.json describes it. Without an upgrade there is nothing to see',
+    signIn: 'token',
+    by: 'gateway',
+    plainText: true,
+    query: eventsQuery.pick({ echo: true }),
+    answers: { 426: 'text/plain' },
+    refusals: ['forbidden'],
+  },
+  {
     ...account,
     path: '/api/auth/register',
     summary: 'Sign up',

@@ -30,7 +30,7 @@ export interface Route {
   readonly plainText?: boolean;
 }
 
-export type MediaType = 'text/html' | 'text/javascript' | 'text/css' | 'text/event-stream';
+export type MediaType = 'text/plain' | 'text/html' | 'text/javascript' | 'text/css' | 'text/event-stream';
 
 export const TAGS = {
   accounts: 'Signing up, in and out, where the platform has accounts of its own.',
