@@ -30,9 +30,9 @@ export { projections, withNeeds } from './projections.js';
 export type { Batch, LogEntry, Placed, ReadModel } from './read-model.js';
 export { readableRoom, visibleRoom } from './rooms/access.js';
 export {
+  countRooms,
   getRoom,
   getRoomFor,
-  listAllRooms,
   listRooms,
   roomAnchor,
   roomsOfUser,

@@ -3,11 +3,12 @@ import type { Database, Db } from './database.js';
 import { inboxOf } from './inbox/queries.js';
 import { findKey } from './keys/queries.js';
 import { writeMarks } from './marks/marks.js';
-import { getMember, listMembers, membershipPeriods } from './members/queries.js';
+import { getMember, listMembers, memberIdsOf, membershipPeriods } from './members/queries.js';
 import { checkpointOf } from './positions/checkpoints.js';
 import { getRoom, listRooms, roomAnchor, roomsOfUser } from './rooms/queries.js';
 import { useDatabases } from './test-database.js';
 import { countMessages, getMessage, pageMessages, pageMessagesByOffset, roomHistory } from './timeline/queries.js';
+import { searchRoom, searchRoomsOf } from './timeline/search.js';
 import { getUsers } from './users/queries.js';
 
 const databases = useDatabases();
@@ -67,6 +68,7 @@ describe('hot queries', () => {
     roomsOfUser: (db) => roomsOfUser(db, 'user-5'),
     roomAnchor: (db) => roomAnchor(db, 'room-5', 40_000),
     listMembers: (db) => listMembers(db, 'room-5'),
+    memberIdsOf: (db) => memberIdsOf(db, ['room-5', 'room-6'], 10),
     getMember: (db) => getMember(db, 'room-6', 'user-5'),
     membershipPeriods: (db) => membershipPeriods(db, 'room-5', 'user-5'),
     pageMessages: (db) => pageMessages(db, 'room-5', { limit: 10, order: 'desc' }),
@@ -75,6 +77,8 @@ describe('hot queries', () => {
     getMessage: (db) => getMessage(db, 'room-61', id),
     countMessages: (db) => countMessages(db, 'room-5'),
     roomHistory: (db) => roomHistory(db, 'room-5', 50),
+    searchRoom: (db) => searchRoom(db, 'room-5', 'text 4', 10),
+    searchRoomsOf: (db) => searchRoomsOf(db, 'user-5', 'text 4', 10),
     inboxOf: (db) => inboxOf(db, 'user-5', { limit: 50 }),
     getUsers: (db) => getUsers(db, ['user-5', 'user-6', 'nobody']),
     findKey: (db) => findKey(db, 0, 'key-5'),

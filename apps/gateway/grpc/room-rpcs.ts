@@ -1,7 +1,7 @@
 /** Rooms and who is in them. */
 import { Injectable } from '@nestjs/common';
 import { DomainError, LIMITS, type RoomView } from '#contract';
-import { listAllRooms } from '#read-models';
+import { countRooms, listRooms } from '#read-models';
 import type { Identity } from '#service';
 import { UserCommands } from '../commands/user-commands.js';
 import { type Call, unary } from './answering.js';
@@ -97,9 +97,11 @@ export class RoomRpcs {
   private async rooms(userId: string, withPrivate: boolean, call: Call): Promise<{ rooms: ChatRoom[]; total: number }> {
     const caller = callerOf(await this.callers.signIn(call.metadata), userId);
     await this.queries.caughtUp(call);
-    const options = { withPrivate, limit: LIMITS.listedRooms };
-    const { rooms, total } = await listAllRooms(this.queries.database, caller?.userId, options);
-    return { rooms: await this.withMembers(rooms), total };
+    const { database } = this.queries;
+    const viewer = withPrivate ? caller?.userId : undefined;
+    const { items, next } = await listRooms(database, viewer, { limit: LIMITS.listedRooms });
+    const total = next === null ? items.length : await countRooms(database, viewer);
+    return { rooms: await this.withMembers(items), total };
   }
 
   private async members(roomId: string, call: Call): Promise<{ users: User[]; total: number }> {

@@ -101,31 +101,17 @@ export async function listRooms(
   return pageOf(rows, options.limit, roomView, (row) => encodeCursor([row.name_key, row.room_id]));
 }
 
-/**
- * The rooms that a viewer may know of, by name, as one list for clients that do not page; and how many there are, listed or not.
- */
-export async function listAllRooms(
-  db: Db,
-  viewerId: string | undefined,
-  { withPrivate, limit }: { withPrivate: boolean; limit: number },
-): Promise<{ rooms: RoomView[]; total: number }> {
-  const rows = await db.query<RoomRow & { total: number }>(
-    'rooms-list-all',
-    `select ${ROOM_COLUMNS}, listed.total from (
-       select room_id, count(*) over () as total from (
-         (select room.room_id, room.name_key from rooms room
-          where room.kind = 'room' and not room.is_private and not room.archived)
-         union all
-         (select room.room_id, room.name_key from members member join rooms room on room.room_id = member.room_id
-          where $3 and member.user_id = $1 and member.standing = 'member'
-            and room.kind = 'room' and room.is_private and not room.archived)) known
-       order by name_key, room_id limit $2) listed
-     join rooms room on room.room_id = listed.room_id
-     left join room_tails tail on tail.room_id = room.room_id
-     order by room.name_key, room.room_id`,
-    [viewerId ?? null, limit, withPrivate],
+/** How many rooms `listRooms` lists in all for a viewer. */
+export async function countRooms(db: Db, viewerId: string | undefined): Promise<number> {
+  const [row] = await db.query<{ count: number }>(
+    'rooms-count',
+    `select (select count(*) from rooms where kind = 'room' and not is_private and not archived)
+       + (select count(*) from members member join rooms room on room.room_id = member.room_id
+          where member.user_id = $1 and member.standing = 'member'
+            and room.kind = 'room' and room.is_private and not room.archived) as count`,
+    [viewerId ?? null],
   );
-  return { rooms: rows.map(roomView), total: rows[0]?.total ?? 0 };
+  return row?.count ?? 0;
 }
 
 /** A room that a user is in, as the gateway needs it when the user connects. */
