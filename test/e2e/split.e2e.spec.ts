@@ -1,9 +1,10 @@
 /** What one process cannot show: two of each service, the commands split by service, clients on different gateways. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { EventStream } from '../event-stream.js';
 import { listAt, textAt } from '../http.js';
 import { startSplit, tokenFor, type Split } from '../platform.js';
 import { connect, type Socket } from '../socket.js';
-import { contentsOf, eventually, receives } from './world.js';
+import { contentsOf, eventually, messageIn, receives } from './world.js';
 
 let platform: Split;
 const sockets: Socket[] = [];
@@ -104,6 +105,29 @@ test('and a gateway that is killed takes its connections out of the count when i
   await eventually('one connection', async () => (await count()) === '{"hal":1}', LEASE_MS);
   await gateway?.restart();
   await here.pong();
+}, 90_000);
+
+test('server-sent events come through the proxy, and go on at another gateway when theirs is killed', async () => {
+  const [ida, joe] = [platform.http.as(tokenFor('ida')), platform.http.as(tokenFor('joe'))];
+  await ida.post('/api/rooms', { id: 'lane', name: 'Lane' });
+  await joe.post('/api/rooms/lane/join', {});
+  const say = (content: string) => ida.post('/api/rooms/lane/messages', { content });
+  const listen = (url: string, lastEventId = ''): Promise<EventStream> =>
+    new EventStream(url, { token: tokenFor('joe'), lastEventId }).caughtUp();
+  const gateway = platform.services.get('gateway-1');
+  const [proxied, direct] = [await listen(platform.url), await listen(gateway?.url ?? '')];
+  await say('one');
+  for (const stream of [proxied, direct]) await stream.event('one', messageIn('lane', 'one'));
+  expect((await proxied.opened()).headers).toMatchObject({ 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+  await gateway?.kill();
+  await direct.closed();
+  for (const content of ['two', 'three']) await say(content);
+  const again = await listen(platform.url, direct.lastEventId);
+  expect(again.frames[0]).toMatchObject({ op: 'welcome', recovered: true });
+  // What came after the last cursor may come again.
+  expect(contentsOf(again.frames).filter((content) => content !== 'one')).toEqual(['two', 'three']);
+  await gateway?.restart();
+  for (const stream of [proxied, again]) stream.cut();
 }, 90_000);
 
 const LEASE_MS = 60_000;
