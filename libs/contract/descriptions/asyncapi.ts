@@ -20,7 +20,7 @@ export const CLIENT_FRAMES: Frames = Object.fromEntries(
     const op = opOf(option);
     const name = COMMAND_NAMES.find((each) => commandOp(each) === op);
     if (name === undefined) return [op, z.strictObject(option.shape)];
-    const { op: _op, id, key } = option.shape as Readonly<Record<string, z.ZodType>>;
+    const { id, key } = option.shape as Readonly<Record<string, z.ZodType>>;
     const hasRoom = 'room' in option.shape;
     const envelope = {
       op: z.literal(op),

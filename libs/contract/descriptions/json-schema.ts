@@ -58,10 +58,11 @@ interface Overridden {
   readonly jsonSchema: Record<string, unknown>;
 }
 
-function withoutFrame({ $schema: _dialect, $id: _id, ...rest }: Record<string, unknown>): Json {
-  const { $defs: _here, definitions: _before, ...schema } = rest;
-  return schema;
-}
+/** What a schema has that stands alone, and not within a document. */
+const FRAME = new Set(['$schema', '$id', '$defs', 'definitions']);
+
+const withoutFrame = (schema: Json): Json =>
+  Object.fromEntries(Object.entries(schema).filter(([name]) => !FRAME.has(name)));
 
 /** References of a schema that stands alone go to the components. */
 function elsewhere(value: unknown): unknown {
