@@ -1,8 +1,8 @@
 /** The streams of contracts.md section 1, outside of demo mode: a token decides; the feed is the sockets'. */
 import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from '@jest/globals';
-import { hs256 } from '../http.js';
-import { SECRET } from '../platform.js';
+import { type Fields, hs256 } from '../http.js';
+import { killEmbedded, SECRET } from '../platform.js';
 import { grpcWorldOf } from './grpc-world.js';
 import { contentsOf, eventually, joined, type Person, receives, roomWith, say } from './world.js';
 
@@ -207,6 +207,28 @@ describe('a stream', () => {
     const client = grpc.as(hs256(SECRET, { sub: ann.id, exp }));
     expect(await client.stream('Chat').ended()).toMatchObject({ code: 16, details: 'token expired' });
     client.close();
+  });
+
+  test('outlives a broker that is killed, and misses nothing', async () => {
+    const [ann, ben] = people('ann', 'ben') as [Person, Person];
+    const room = await roomWith(ann, [ben]);
+    const [hers, his] = [as(ann).stream('ChatStream'), as(ben).stream('Chat')];
+    await hers.join(ann.id, room);
+    await his.join(ben.id, room);
+    const killed = killEmbedded(world.platform, 'nats');
+    for (let i = 0; i < 30; i++) hers.say(ann.id, room, `${i}`);
+    await killed;
+    await eventually(
+      'an end to every send',
+      () => hers.came.filter(({ action_type }) => action_type !== 'joined').length >= 30,
+    );
+    const refused = hers.find({ action_type: 'error' });
+    expect(refused.map(({ metadata }) => (metadata as Fields)['code'])).toEqual(refused.map(() => '14'));
+    await eventually('the same on both', () => his.contents(room).length === hers.contents(room).length);
+    expect(his.contents(room)).toEqual(hers.contents(room));
+    const numbers = hers.contents(room).map(Number);
+    expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
+    for (const stream of [hers, his]) stream.call.cancel();
   });
 
   test('counts as a presence while it is open', async () => {
