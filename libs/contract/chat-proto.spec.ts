@@ -88,7 +88,7 @@ beforeAll(async () => {
   messages = new Map(
     Object.entries(definition).flatMap(([name, value]) =>
       'type' in value && name.startsWith('chat.')
-        ? [[name.slice('chat.'.length), (value as MessageTypeDefinition<object, object>).type as unknown as Descriptor]]
+        ? [[name.slice('chat.'.length), (value as MessageTypeDefinition).type as unknown as Descriptor]]
         : [],
     ),
   );
