@@ -11,7 +11,7 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const scripts = (JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts;
 
 /** `npm test`, `npm start` and the like need no `run`. */
-const NPM_SCRIPT = /\bnpm (?:run )?(start|test|[a-z]+)\b/g;
+const NPM_SCRIPT = /\bnpm (?:run )?(start|test|[a-z]+(?::[a-z]+)*)\b/g;
 const NPM_ITSELF = new Set(['install', 'ci', 'pack', 'run']);
 const PATH_IN_TREE = /^(apps|libs|deploy|docs|test|examples|bench)\/[\w./-]+$/;
 
