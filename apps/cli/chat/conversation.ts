@@ -26,6 +26,7 @@ export class Conversation {
   private readonly unread = new Map<string, number>();
   private readonly toMark = new Map<string, string>();
   private marking: Promise<void> | undefined;
+  private watched: readonly string[] = [];
   private unwatch: (() => void) | undefined;
 
   constructor(
@@ -103,8 +104,8 @@ export class Conversation {
   /** Shows when these users come and go, until others are named. */
   watch(users: readonly string[]): void {
     this.unwatch?.();
-    const others = users.filter((user) => user !== this.client.state.user).slice(0, WATCHED_MAX);
-    this.unwatch = others.length === 0 ? undefined : this.client.watch(others);
+    this.watched = users.filter((user) => user !== this.client.state.user).slice(0, WATCHED_MAX);
+    this.unwatch = this.watched.length === 0 ? undefined : this.client.watch(this.watched);
   }
 
   setUnread(roomId: string, count: number): void {
@@ -145,6 +146,8 @@ export class Conversation {
     if (user === this.client.state.user) return this.ownMembership(room);
     if (type !== 'member.joined' && type !== 'member.left') return;
     const change = type === 'member.joined' ? 'joined' : 'left';
+    const others = this.watched.filter((watched) => watched !== user);
+    this.watch(change === 'joined' ? [...others, user] : others);
     const [roomName, name] = [await this.title(room), await this.people.name(user)];
     this.say({ type: 'member', room, roomName, user, name, change });
   }

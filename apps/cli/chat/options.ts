@@ -30,6 +30,8 @@ export interface ChatOptions {
   readonly room: string | undefined;
   readonly json: boolean;
   readonly color: boolean;
+  /** The terminal can only write lines: it is used as a pipe is. */
+  readonly dumb: boolean;
   readonly waitMs: number;
 }
 
@@ -59,7 +61,8 @@ export function chatOptions(args: readonly string[], env: Environment): ChatOpti
     token: given.user === undefined ? token : undefined,
     room: given.room,
     json: given.json ?? false,
-    color: given['no-color'] !== true && nonEmpty(env['NO_COLOR']) === undefined && env['TERM'] !== 'dumb',
+    color: given['no-color'] !== true && nonEmpty(env['NO_COLOR']) === undefined,
+    dumb: env['TERM'] === 'dumb',
     waitMs: waitMs(given.wait),
   };
 }

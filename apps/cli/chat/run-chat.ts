@@ -59,8 +59,9 @@ async function talk(options: ChatOptions, streams: Streams): Promise<number> {
 
 /** The conversation on a client that is not connected yet; the client stays the caller's. */
 export async function talkOn(client: ChatClient, options: ChatOptions, streams: Streams): Promise<number> {
-  const interactive = streams.stdin.isTTY === true && streams.stdout.isTTY === true && !options.json;
-  const style = { interactive, color: options.color && streams.stdout.isTTY === true };
+  const onTerminal = streams.stdout.isTTY === true && !options.dumb;
+  const interactive = onTerminal && streams.stdin.isTTY === true && !options.json;
+  const style = { interactive, color: onTerminal && options.color };
   const screen = interactive ? terminalFor(client, streams, () => chat) : pipeFor(streams);
   const say = options.json ? inJson(screen) : inText(screen, style);
   const chat: Chat = new Chat(client, say);

@@ -13,6 +13,7 @@ const OPTIONS: ChatOptions = {
   room: undefined,
   json: false,
   color: false,
+  dumb: false,
   waitMs: 20_000,
 };
 
