@@ -8,5 +8,6 @@ export * from './frames.js';
 export * from './queries.js';
 export * from './views.js';
 export * from './accounts.js';
+export * from './answers.js';
 export * as fields from './schemas.js';
 export { parseOrRefuse } from './schemas.js';

@@ -3,18 +3,7 @@
  * that it can do its work. A part that is degraded (a dead-lettered event) is named, and does not take the process out.
  */
 import { createServer, type Server } from 'node:http';
-
-export interface HealthReport {
-  readonly ready: boolean;
-  readonly parts: Readonly<Record<string, PartHealth>>;
-}
-
-export interface PartHealth {
-  readonly ok: boolean;
-  /** False for what an operator must look at although users are served. */
-  readonly required: boolean;
-  readonly detail?: string;
-}
+import type { HealthReport, PartHealth } from '#contract';
 
 /** Undefined or a detail means well; a thrown error means not, and its message is the detail. */
 type Check = () => Promise<string | undefined> | string | undefined;

@@ -1,7 +1,7 @@
 export { type AttachmentInfo, Attachments, attachmentType, type NewAttachment } from './attachments.js';
 export { CommandBus } from './command-bus.js';
 export { type Config, ConfigError, type IdentitySource, loadConfig } from './config.js';
-export { Health, healthAnswer, type HealthReport, serveHealth } from './health.js';
+export { Health, healthAnswer, serveHealth } from './health.js';
 export { bearerToken, createTokenVerifier, type Identity, OWN_TOKENS, type TokenVerifier } from './identity.js';
 export { connectNats } from './nats.js';
 export { NatsTransport } from './nats-transport.js';

@@ -4,7 +4,16 @@
  */
 import { Controller, Get, HttpCode, Inject, Post, Req, UseGuards } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { channelParticipants, channelRoomId, DomainError, fields, LIMITS, type MessageView } from '#contract';
+import {
+  type ChannelMessage,
+  channelParticipants,
+  channelRoomId,
+  DomainError,
+  fields,
+  LIMITS,
+  type MessageView,
+  type QueuedAnswer,
+} from '#contract';
 import { type Database, pageMessagesByOffset } from '#read-models';
 import { COMMAND_BUS, type CommandBus, DATABASE, type Identity } from '#service';
 import { actorOf } from '../commands/commands.controller.js';
@@ -17,14 +26,6 @@ import { clamped } from '../http/paging.js';
 /** Pages beyond this one are empty in any channel that can exist. */
 const PAGE_NUMBER_MAX = 1_000_000_000;
 
-interface ChannelMessage {
-  readonly id: string;
-  readonly sender: string;
-  readonly content: string;
-  readonly participants: readonly string[];
-  readonly created_at: string;
-}
-
 @Controller('/api/messages')
 export class ParticipantsController {
   constructor(
@@ -36,7 +37,11 @@ export class ParticipantsController {
   @Post()
   @UseGuards(SignedIn)
   @HttpCode(202)
-  async send(@Caller() caller: Identity, @AnyJson() given: unknown, @IdempotencyKey() key?: string): Promise<object> {
+  async send(
+    @Caller() caller: Identity,
+    @AnyJson() given: unknown,
+    @IdempotencyKey() key?: string,
+  ): Promise<QueuedAnswer> {
     const body = messageOf(given);
     this.sends.take(caller.userId);
     const result = await this.bus.run('SendMessage', actorOf(caller), body, key).catch(asBadRequest);

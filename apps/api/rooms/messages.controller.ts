@@ -3,6 +3,7 @@ import { Controller, Get, Inject, Param, Put, Query, UseGuards } from '@nestjs/c
 import {
   DomainError,
   formatPosition,
+  type MarkedAnswer,
   type MarkReply,
   messagesQuery,
   type MessageView,
@@ -74,7 +75,7 @@ export class MessagesController {
     @Caller() caller: Identity,
     @Param('roomId') roomId: string,
     @JsonObject() body: Record<string, unknown>,
-  ): Promise<object> {
+  ): Promise<MarkedAnswer> {
     return this.mark('read', caller, roomId, body);
   }
 
@@ -83,7 +84,7 @@ export class MessagesController {
     @Caller() caller: Identity,
     @Param('roomId') roomId: string,
     @JsonObject() body: Record<string, unknown>,
-  ): Promise<object> {
+  ): Promise<MarkedAnswer> {
     return this.mark('delivered', caller, roomId, body);
   }
 
@@ -93,10 +94,11 @@ export class MessagesController {
     { userId }: Identity,
     roomId: string,
     { messageId }: Record<string, unknown>,
-  ): Promise<object> {
+  ): Promise<MarkedAnswer> {
     const request = { userId, roomId, messageId, kind };
     const reply = (await this.bus.request(REQUESTS.markRead, request)) as MarkReply;
-    if ('ok' in reply) return { roomId, messageId, ordinal: reply.ok.ordinal };
+    // Taken, so it is an id.
+    if ('ok' in reply) return { roomId, messageId: String(messageId), ordinal: reply.ok.ordinal };
     throw new DomainError(reply.refused.code, reply.refused.detail, reply.refused);
   }
 }

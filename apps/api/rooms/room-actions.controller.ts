@@ -3,7 +3,16 @@
  * then has to be the caller, and a text may be called `text` or `content`.
  */
 import { Controller, HttpCode, Inject, Param, Post, UseGuards } from '@nestjs/common';
-import { type CommandResult, DomainError, LIMITS, parsePosition } from '#contract';
+import {
+  type CommandResult,
+  DomainError,
+  type HistoryAnswer,
+  type JoinedAnswer,
+  type LeftAnswer,
+  LIMITS,
+  parsePosition,
+  type SentAnswer,
+} from '#contract';
 import { type Database, type HistoryItem, type PositionWaiter, roomHistory } from '#read-models';
 import { COMMAND_BUS, type CommandBus, DATABASE, type Identity } from '#service';
 import { actorOf } from '../commands/commands.controller.js';
@@ -32,7 +41,7 @@ export class RoomActionsController {
     @Param('roomId') roomId: string,
     @JsonObject() given: Body,
     @IdempotencyKey() key?: string,
-  ): Promise<object> {
+  ): Promise<JoinedAnswer> {
     const result = await this.bus.run('JoinRoom', actorOf(caller), { roomId, ...withoutSender(given, caller) }, key);
     const joined = parsePosition(result.position);
     if (joined !== undefined) await this.waiter.waitFor(joined);
@@ -47,7 +56,7 @@ export class RoomActionsController {
     @Param('roomId') roomId: string,
     @JsonObject() given: Body,
     @IdempotencyKey() key?: string,
-  ): Promise<object> {
+  ): Promise<LeftAnswer> {
     const result = await this.bus.run('LeaveRoom', actorOf(caller), { roomId, ...withoutSender(given, caller) }, key);
     return { ...result, success: true };
   }
@@ -59,7 +68,7 @@ export class RoomActionsController {
     @Param('roomId') roomId: string,
     @JsonObject() given: Body,
     @IdempotencyKey() key?: string,
-  ): Promise<object> {
+  ): Promise<SentAnswer> {
     this.sends.take(caller.userId);
     const { text, ...rest } = withoutSender(given, caller);
     const body = { ...(text === undefined ? {} : { content: text }), ...rest, roomId };
@@ -85,6 +94,6 @@ function withoutSender({ userId, username: _shownName, ...rest }: Body, caller: 
 }
 
 /** Both spellings, because both kinds of client exist. */
-function historyItem({ kind, seq, userId, username, text, at }: HistoryItem): object {
+function historyItem({ kind, seq, userId, username, text, at }: HistoryItem): HistoryAnswer {
   return { eventType: kind, event_type: kind, offset: seq, data: { userId, username, text, timestamp: at } };
 }

@@ -1,5 +1,5 @@
 /** The two encodings of sockets. Frames are made here once, header and all, and written beneath `ws`. */
-import { isChannelRoomId, messageId, type ServerFrame } from '#contract';
+import { type ChannelMessage, isChannelRoomId, messageId, type ServerFrame } from '#contract';
 import type { Encoding } from '../feed/encoding.js';
 import { eventFrame, skipFrame } from '../feed/event-frames.js';
 import type { RoomEvent } from '../feed/room-event.js';
@@ -56,7 +56,7 @@ export const PLAIN: Encoding = {
   frame: () => undefined,
 };
 
-function plainMessage(place: RoomEvent): Record<string, unknown> | undefined {
+function plainMessage(place: RoomEvent): ChannelMessage | undefined {
   const { event, participants } = place;
   if (event?.type !== 'MessageSent') return undefined;
   return {

@@ -1,10 +1,10 @@
 /** The AsyncAPI 3 description of `/ws` (`parley.v1`, and the plain mode) and of `/api/events`, made of the contract's frames. */
 import { z } from 'zod';
+import { channelMessage } from '../answers.js';
 import { type CommandName, COMMAND_NAMES, COMMANDS } from '../commands.js';
 import { clientFrame, EVENT_DATA, serverFrame } from '../frames.js';
 import { BEARER_SUBPROTOCOL_PREFIX, CLOSE, SUBPROTOCOL } from '../protocol.js';
 import { roomId } from '../schemas.js';
-import { written } from '../shapes.js';
 import { Components, type Json } from './json-schema.js';
 import { CONTRACT_VERSION } from './openapi.js';
 import { bodyWithout } from './route.js';
@@ -44,15 +44,6 @@ export const SERVER_FRAMES: Frames = Object.fromEntries(
   }),
 );
 
-/** A message of a participant channel, on a socket without a subprotocol. */
-export const PLAIN_MESSAGE = z.strictObject({
-  id: z.string(),
-  sender: z.string(),
-  content: z.string(),
-  participants: z.array(z.string()),
-  created_at: written.time,
-});
-
 /** The name of the message that a frame is. */
 export const nameOfFrame = ({ op, type }: { readonly op: string; readonly type?: unknown }): string =>
   op === 'event' ? `event.${String(type)}` : op;
@@ -81,7 +72,7 @@ export function asyncApi(): Json {
   const components = new Components({}, 'draft-7');
   const sent = messages(CLIENT_FRAMES, 'client', (frame) => components.taken(frame));
   const received = messages(SERVER_FRAMES, 'server', (frame) => components.written(frame));
-  const plain = { 'server.plain': message('plain', components.written(PLAIN_MESSAGE)) };
+  const plain = { 'server.plain': message('plain', components.written(channelMessage)) };
   const streamed = Object.keys(received).filter((name) => !SOCKET_ONLY.has(name.replace(/^server\./, '')));
   return {
     asyncapi: '3.0.0',

@@ -1,9 +1,9 @@
 /** The routes that are commands: those that `api` mounts by a loop, and those whose JSON is older than the rule. */
 import { z } from 'zod';
+import { invitedAnswer, joinedAnswer, leftAnswer, queuedAnswer, sentAnswer } from '../answers.js';
 import { COMMAND_NAMES, type CommandName, commandResult, COMMANDS } from '../commands.js';
 import type { RefusalCode } from '../protocol.js';
-import { messageIdText, roomId } from '../schemas.js';
-import { written } from '../shapes.js';
+import { roomId } from '../schemas.js';
 import { bodyWithout, parametersOf, type Route, type Tag } from './route.js';
 
 const IN_A_ROOM: readonly RefusalCode[] = ['room_not_found', 'room_archived', 'not_member', 'forbidden'];
@@ -39,30 +39,11 @@ function mounted(name: CommandName): Route[] {
     name === 'CreateRoom'
       ? bodyWithout(entry.schema, ['roomId'], { id: roomId.optional() })
       : bodyWithout(entry.schema, left);
-  const answer = name === 'InviteMember' ? withMore({ code: z.string() }) : commandResult;
+  const answer = name === 'InviteMember' ? invitedAnswer : commandResult;
   const hasBody = Object.keys(body.shape).length > 0;
   return [{ ...accepted, ...said, method, path, answers: { 202: answer }, ...(hasBody ? { body } : {}) }];
 }
 
-/** A command's result, and what its route adds. */
-function withMore(more: z.ZodRawShape): z.ZodType {
-  return z.strictObject({ ...commandResult.unwrap().shape, ...more });
-}
-
-const success = { success: z.literal(true) };
-/** Both spellings, because both kinds of client exist. */
-const historyItem = z.strictObject({
-  eventType: z.enum(['message', 'join', 'leave']),
-  event_type: z.enum(['message', 'join', 'leave']),
-  offset: z.int().min(0),
-  data: z.strictObject({
-    userId: z.string(),
-    username: z.string(),
-    text: z.string(),
-    /** ms since 1970. */
-    timestamp: z.number(),
-  }),
-});
 /** The token says who acts: another `userId` is refused, a `username` is passed over. */
 const sender = { userId: z.string().optional(), username: z.string().optional() };
 const { content } = COMMANDS.SendMessage.schema.shape;
@@ -81,7 +62,7 @@ const OLDER: readonly Route[] = [
     tag: 'rooms',
     summary: 'Join a room',
     body: z.strictObject(sender),
-    answers: { 202: withMore({ ...success, history: z.array(historyItem) }) },
+    answers: { 202: joinedAnswer },
     refusals: ['room_not_found', 'room_archived', 'room_full', 'banned', 'forbidden', 'behind'],
   },
   {
@@ -91,7 +72,7 @@ const OLDER: readonly Route[] = [
     tag: 'rooms',
     summary: 'Leave a room',
     body: z.strictObject(sender),
-    answers: { 202: withMore(success) },
+    answers: { 202: leftAnswer },
     refusals: ['room_not_found', 'forbidden'],
   },
   {
@@ -101,7 +82,7 @@ const OLDER: readonly Route[] = [
     tag: 'messages',
     summary: 'Send a message',
     body: message,
-    answers: { 202: withMore({ ...success, eventId: messageIdText, offset: z.int().min(1) }) },
+    answers: { 202: sentAnswer },
     refusals: [...IN_A_ROOM, 'muted', 'rate_limited'],
   },
   {
@@ -121,11 +102,9 @@ const OLDER: readonly Route[] = [
     summary: 'Send to a participant channel',
     plainText: true,
     body: z.object({ participants: z.array(z.string()), content }),
-    answers: { 202: withMore({ status: z.literal('message queued') }) },
+    answers: { 202: queuedAnswer },
     refusals: ['forbidden', 'room_archived', 'not_member', 'muted', 'rate_limited'],
   },
 ];
 
 export const COMMAND_ROUTES: readonly Route[] = [...COMMAND_NAMES.flatMap(mounted), ...OLDER];
-
-export const mark = z.strictObject({ roomId: written.id, messageId: messageIdText, ordinal: z.int().min(0) });

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { inboxEntry, memberView, messageView, meView, roomView, userView } from '../views.js';
 import { commandResult } from '../commands.js';
 import { signedIn } from '../accounts.js';
+import { channelMessage, healthReport } from '../answers.js';
 import { HTTP_HEADERS, REFUSALS, type RefusalCode } from '../protocol.js';
 import { idempotencyKey, messageIdText, roomId, userId } from '../schemas.js';
 import { COMMAND_ROUTES } from './command-routes.js';
@@ -25,6 +26,8 @@ const NAMED = {
   Me: meView,
   CommandResult: commandResult,
   SignedIn: signedIn,
+  ChannelMessage: channelMessage,
+  HealthReport: healthReport,
 };
 /** The text of the problem, for whoever reads it; the code, for programs. */
 const PROBLEM = 'application/problem+json';

@@ -1,30 +1,18 @@
 /** The routes that change nothing in the log: queries, marks, accounts, health, and what describes the platform. */
 import { z } from 'zod';
 import { demoSignIn, refreshing, registration, signedIn, signedOut, signIn, signingOut } from '../accounts.js';
+import { channelMessage, healthReport, markedAnswer, running } from '../answers.js';
 import { LIMITS } from '../protocol.js';
 import { eventsQuery, listQuery, messagesQuery } from '../queries.js';
 import { messageIdText } from '../schemas.js';
 import { written } from '../shapes.js';
 import { inboxEntry, memberView, messageView, meView, pageOf, roomView, userView } from '../views.js';
-import { mark } from './command-routes.js';
 import type { Route } from './route.js';
 
 const read = { method: 'GET', signIn: 'token', positioned: true } as const;
 const readByGuests = { ...read, signIn: 'guest' } as const;
 const open = { method: 'GET', tag: 'platform', signIn: 'none', refusals: [] } as const;
 const account = { method: 'POST', tag: 'accounts', signIn: 'none', only: 'accounts' } as const;
-
-const channelMessage = z.strictObject({
-  id: messageIdText,
-  sender: z.string(),
-  content: z.string(),
-  participants: z.array(z.string()),
-  created_at: written.time,
-});
-
-export const running = z.strictObject({ status: z.literal('ok'), time: written.time });
-const partHealth = z.strictObject({ ok: z.boolean(), required: z.boolean(), detail: z.string().optional() });
-const readiness = z.strictObject({ ready: z.boolean(), parts: z.record(z.string(), partHealth) });
 
 const marking = (kind: 'read' | 'delivered'): Route => ({
   method: 'PUT',
@@ -34,7 +22,7 @@ const marking = (kind: 'read' | 'delivered'): Route => ({
   signIn: 'token',
   positioned: true,
   body: z.object({ messageId: messageIdText }),
-  answers: { 200: mark },
+  answers: { 200: markedAnswer },
   refusals: ['room_not_found', 'not_member', 'message_not_found'],
 });
 
@@ -200,7 +188,7 @@ export const QUERY_ROUTES: readonly Route[] = [
     ...open,
     path: '/health/ready',
     summary: 'The process can do its work, or which part of it cannot',
-    answers: { 200: readiness, 503: readiness },
+    answers: { 200: healthReport, 503: healthReport },
   },
   { ...open, path: '/', summary: 'A page to try the platform with', answers: { 200: 'text/html' } },
   { ...open, path: '/page.js', summary: 'Its script', answers: { 200: 'text/javascript' } },
