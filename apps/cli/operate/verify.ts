@@ -3,6 +3,9 @@ import { formatPosition, streamSubjects } from '#contract';
 import type { EventLog, StoredEntry } from '#event-log';
 import { PartitionCheck, type Violation } from './verify-rules.js';
 
+/** What a walk takes of the log. */
+export type WalkedLog = Pick<EventLog, 'partitions' | 'lastSequence' | 'readSubject' | 'lastOf'>;
+
 export interface VerifyOptions {
   readonly partitions: readonly number[];
   readonly found: (violation: Violation) => void;
@@ -19,7 +22,7 @@ const READ_MAX = 1_000;
 /** Subjects whose last entries are asked for at once. */
 const SUBJECTS_AT_ONCE = 1_000;
 
-export async function verifyLog(log: EventLog, options: VerifyOptions): Promise<Verified> {
+export async function verifyLog(log: WalkedLog, options: VerifyOptions): Promise<Verified> {
   let [entries, unknown] = [0, 0];
   for (const partition of options.partitions) {
     const check = new PartitionCheck(partition, log.partitions, options.found);
@@ -39,7 +42,7 @@ export async function verifyLog(log: EventLog, options: VerifyOptions): Promise<
 
 /** Entries of a partition in order, in batches; of all its subjects, or of those that match. */
 export async function* entriesOf(
-  log: EventLog,
+  log: WalkedLog,
   partition: number,
   { after, upTo }: { readonly after: number; readonly upTo: number },
   subject = streamSubjects(partition),
@@ -57,7 +60,7 @@ export async function* entriesOf(
  * with what stands in the stream.
  */
 async function compareChains(
-  log: EventLog,
+  log: WalkedLog,
   { partition, lastOf }: PartitionCheck,
   upTo: number,
   { found, progress, stop }: VerifyOptions,
