@@ -148,7 +148,7 @@ export const QUERY_ROUTES: readonly Route[] = [
     summary: 'Sign in',
     body: signIn,
     answers: { 200: signedIn },
-    refusals: ['unauthenticated', 'rate_limited'],
+    refusals: ['unauthenticated', 'forbidden', 'rate_limited'],
   },
   {
     ...account,
@@ -173,7 +173,7 @@ export const QUERY_ROUTES: readonly Route[] = [
     summary: 'Sign in as a demo user',
     body: demoSignIn,
     answers: { 200: signedIn },
-    refusals: ['user_not_found'],
+    refusals: ['forbidden', 'user_not_found'],
   },
   {
     ...open,
