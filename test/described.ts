@@ -72,6 +72,24 @@ export function checkPlainMessage(message: unknown): void {
   checkMessage('server.plain', message);
 }
 
+/** A frame of a client that means to be understood. */
+export function checkClientFrame(frame: { readonly op: string }): void {
+  checkMessage(`client.${frame.op}`, frame);
+}
+
+/** As `fetch`, for clients that bring their own. @throws Undescribed */
+export async function checkedFetch(url: string, init: RequestInit = {}): Promise<Response> {
+  const response = await fetch(url, init);
+  const { status, headers } = response;
+  const { pathname } = new URL(url);
+  checkAnswer(init.method ?? 'GET', pathname, {
+    status,
+    type: headers.get('content-type'),
+    text: await response.clone().text(),
+  });
+  return response;
+}
+
 const undescribed: string[] = [];
 afterEach(() => {
   if (undescribed.length > 0) throw new Undescribed(undescribed.splice(0).join('\n'));

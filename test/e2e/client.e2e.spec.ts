@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import WebSocket from 'ws';
 import { ChatClient, type SocketConstructor } from '#client';
 import { clientContract, until, type World } from '#client/contract';
+import { checkClientFrame, checkedFetch, checkFrame } from '../described.js';
 import { textAt } from '../http.js';
 import { type Person, worldOf } from './world.js';
 
@@ -21,6 +22,12 @@ describe('the client on a platform', () => {
       super(isAway ? 'ws://127.0.0.1:1/' : url, protocols);
       open.add(this);
       this.on('close', () => open.delete(this));
+      this.on('message', (data) => checkFrame(JSON.parse(String(data)) as { op: string }));
+    }
+
+    override send(data: string): void {
+      checkClientFrame(JSON.parse(data) as { op: string });
+      super.send(data);
     }
   }
 
@@ -48,7 +55,7 @@ describe('the client on a platform', () => {
 
   function clientOf({ token }: Person): ChatClient {
     const socket: SocketConstructor = Cuttable;
-    return new ChatClient({ url: world.platform.url, token, WebSocket: socket });
+    return new ChatClient({ url: world.platform.url, token, WebSocket: socket, fetch: checkedFetch });
   }
 
   test('two clients share a channel, see each other type, and watch each other', async () => {
