@@ -290,7 +290,6 @@ describe('colours', () => {
     const terminal = openTerminal(chatCommand('--user', 'alice', '--room', 'Technology'), { env });
     try {
       await terminal.shows('Joined chatroom Technology');
-      // eslint-disable-next-line no-control-regex
       expect(/\u001b\[(2|3[1-6])m/.test(terminal.raw())).toBe(expected);
     } finally {
       terminal.close();
