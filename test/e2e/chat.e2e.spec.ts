@@ -151,6 +151,10 @@ describe('in a pipe', () => {
   });
 });
 
+/** The prompt is drawn a moment after what stands above it. */
+const ends = (terminal: Terminal, row: string): Promise<true> =>
+  eventually(`the last row is ${row}`, async () => (await terminal.screen()).at(-1) === row);
+
 type Open = (command: readonly string[], options?: TerminalOptions) => Terminal;
 const TERMINALS: readonly (readonly [string, Open])[] = [
   ['a pseudo terminal', openTerminal],
@@ -178,14 +182,14 @@ describe.each(TERMINALS)('in %s', (kind, open) => {
   test('a prompt names the room, a line that is typed becomes a message, and the end says goodbye', async () => {
     const id = `${kind.replaceAll(' ', '-')}-prompt`;
     const terminal = await start('alice');
-    expect((await terminal.screen()).at(-1)).toBe('>');
+    await ends(terminal, '>');
     terminal.type(`/join ${id}\r`);
     await terminal.shows(`[${id}] >`);
     terminal.type('hello everybody\r');
     await terminal.shows('alice: hello everybody');
     const screen = untimed(await terminal.screen());
     expect(screen.filter((row) => row.includes('hello everybody'))).toEqual(['[time] alice: hello everybody']);
-    expect(screen.at(-1)).toBe(`[${id}] >`);
+    await ends(terminal, `[${id}] >`);
     terminal.type('/quit\r');
     await terminal.shows('Goodbye!');
     expect(await terminal.ended()).toBe(0);
@@ -225,7 +229,7 @@ describe.each(TERMINALS)('in %s', (kind, open) => {
     await eventually('the notice goes', async () => !(await terminal.screen()).join('\n').includes('is typing'));
     other.type('/quit\r');
     await terminal.shows('bob is offline');
-    expect((await terminal.screen()).at(-1)).toBe(`[${id}] >`);
+    await ends(terminal, `[${id}] >`);
   });
 
   test('messages elsewhere are counted, and direct ones shown', async () => {
@@ -242,7 +246,7 @@ describe.each(TERMINALS)('in %s', (kind, open) => {
     await terminal.shows('bob: over here');
     terminal.type('/leave\r');
     await terminal.shows(`Left chatroom ${id}`);
-    expect((await terminal.screen()).at(-1)).toBe('>');
+    await ends(terminal, '>');
   });
 
   test('a lost connection is said, what is typed meanwhile is kept, and nothing is lost by it', async () => {

@@ -9,7 +9,7 @@ import { type Ack, type ChatClient, ClosedError, type Message, RefusedError } fr
 import { Conversation } from './conversation.js';
 import type { Output, Say } from './output.js';
 import { People } from './people.js';
-import { type Asked, HELP } from './requests.js';
+import { type Asked, HELP, type Request } from './requests.js';
 import { Rooms } from './rooms.js';
 
 /** Messages on their way; the next one waits for one of them, so that a long script does not fill the outbox. */
@@ -18,6 +18,8 @@ const ON_THE_WAY_MAX = 200;
 const JOINED_WITHIN_MS = 10_000;
 /** Members of whom each is asked for, so that `/who` is up to date. */
 const ASKED_MEMBERS_MAX = 50;
+/** Requests whose answer depends on what was said before. */
+const ANSWERED_IN_TURN: ReadonlySet<Request['op']> = new Set(['list', 'join', 'messages', 'who', 'status', 'leave']);
 const NO_ROOM = 'You must join a chatroom first with /join <room>';
 
 export class Chat {
@@ -34,6 +36,8 @@ export class Chat {
   constructor(
     private readonly client: ChatClient,
     say: Say,
+    /** A script: each line is done before the next, however long it takes. */
+    private readonly patient: boolean,
   ) {
     // What is still on its way when the end has been told of is nobody's any more.
     this.say = (output, request) => {
@@ -67,12 +71,18 @@ export class Chat {
   /** @returns false when it was asked to end */
   async perform({ request, id }: Asked): Promise<boolean> {
     try {
+      if (ANSWERED_IN_TURN.has(request.op)) await this.saidBefore();
       return await this.done({ request, ...(id === undefined ? {} : { id }) });
     } catch (error) {
       if (error instanceof ClosedError) throw error;
       this.failed(error, id);
       return true;
     }
+  }
+
+  /** What was said before a question belongs before its answer. Without a connection nobody who types is kept waiting for that. */
+  private async saidBefore(): Promise<void> {
+    if (this.patient || this.client.connectionState === 'live') await Promise.all([...this.onTheWay]);
   }
 
   private async done({ request, id }: Asked): Promise<boolean> {

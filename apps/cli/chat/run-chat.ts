@@ -64,7 +64,7 @@ export async function talkOn(client: ChatClient, options: ChatOptions, streams: 
   const style = { interactive, color: onTerminal && options.color };
   const screen = interactive ? terminalFor(client, streams, () => chat) : pipeFor(streams);
   const say = options.json ? inJson(screen) : inText(screen, style);
-  const chat: Chat = new Chat(client, say);
+  const chat: Chat = new Chat(client, say, !interactive);
   const ended = new AbortController();
   client.connection.on(({ state }) => {
     if (state === 'closed') ended.abort();
