@@ -82,7 +82,8 @@ test('typing is shown, and what one does oneself on other connections', async ()
   await bobSocket.request({ op: 'send', room, content: 'again' });
   await has(stream, room, 'again');
   await quiet.event('a skip', ({ op, room: where }) => op === 'skip' && where === room);
-  expect(contents(quiet)).toEqual([]);
+  // What the views did not have yet when it was opened is replayed, and a replay has one's own messages.
+  expect(contents(quiet)).not.toContain('again');
 });
 
 test('Last-Event-ID brings exactly what came after it, and goes before the since of the URL', async () => {
