@@ -140,6 +140,7 @@ test('echo decides who is shown what they wrote: the connection, the user, or no
   expect(await sockets.none.frame('skip', ({ op, seq }) => op === 'skip' && seq === second.seq)).toMatchObject({
     prev: ack.seq,
   });
+  await receives(sockets.sender, room, 'shown to all');
   expect(contentsOf(sockets.sender.events(room))).toEqual(['shown to all']);
   expect(contentsOf(sockets.none.events(room))).toEqual([]);
 });
