@@ -143,7 +143,6 @@ export type Actor = z.output<typeof actor>;
 
 /** What an edge sends to a command's handler. The body is the caller's, unread: the handler validates it, once. */
 export const commandRequest = z.object({ actor, body: z.unknown(), key: idempotencyKey.optional() });
-export type CommandRequest = z.output<typeof commandRequest>;
 
 /** What a command that was accepted answers with: it is in the log. */
 export const commandResult = z

@@ -98,9 +98,6 @@ export const chatEvent = z.discriminatedUnion('type', [
 export type ChatEvent = z.output<typeof chatEvent>;
 export type ChatEventType = ChatEvent['type'];
 export type EventOf<T extends ChatEventType> = Extract<ChatEvent, { type: T }>;
-export type MemberEvent = EventOf<'MemberJoined' | 'MemberLeft' | 'MemberRemoved' | 'MemberInvited' | 'MemberChanged'>;
-export type ConfigEvent = EventOf<'RoomCreated' | 'RoomChanged' | 'RoomArchived'>;
-export type TimelineEvent = EventOf<'MessageSent'>;
 
 const KNOWN_TYPES: ReadonlySet<string> = new Set(chatEvent.options.map((option) => option.shape.type.value));
 

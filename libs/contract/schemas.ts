@@ -49,7 +49,12 @@ export const username = z
   .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ -');
 export const messageIdText = z.string().regex(/^msg_[1-9][0-9]{0,15}$/, 'must be a message id, msg_<digits>');
 /** `Idempotency-Key` on HTTP, `key` on sockets: printable ASCII, so that a UUID as well as a client's own number fits. */
-export const idempotencyKey = z.string().regex(/^[\x20-\x7e]{1,200}$/, 'must be 1 to 200 printable ASCII characters');
+export const idempotencyKey = z
+  .string()
+  .regex(
+    new RegExp(`^[\\x20-\\x7e]{1,${LIMITS.keyCharacters}}$`),
+    `must be 1 to ${LIMITS.keyCharacters} printable ASCII characters`,
+  );
 
 export const content = sized(LIMITS.contentBytes)
   .refine((value) => value.length > 0, { error: 'must not be empty' })

@@ -6,6 +6,7 @@ import {
   CLOSE,
   formatCursor,
   isChannelRoomId,
+  LIMITS,
   LIVE,
   parseLogSubject,
   Subjects,
@@ -30,8 +31,8 @@ import type { Anchor, FeedViews } from './views.js';
 
 /** A room without a reader for so long is let go. */
 const ROOM_IDLE_MS = 60_000;
-/** Active readers get a cursor this often (at least every 5 s, says the contract), all others this often. */
-const CURSORS_MS = 3_500;
+/** Active readers get a cursor this often, soon enough for a late sweep to keep the contract's limit; all others this often. */
+const CURSORS_MS = LIMITS.cursorMs - 1_500;
 const CURSORS_FOR_ALL_MS = 60_000;
 /** Entries of one subject that are read because a notice named it. */
 const MISSING_ENTRIES_MAX = 1_000;
