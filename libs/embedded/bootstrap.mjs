@@ -1,11 +1,16 @@
 /**
- * What `npm start`, `npm run dev` and `npm test` run. It needs Node and npm and nothing else: on a fresh clone it installs, builds
+ * What `npm start`, `npm run dev`, `npm test` and the programs of `bench` and `test` run by. It needs Node and npm and nothing else: on a fresh clone it installs, builds
  * and fetches nats-server first, each only when there is something to do, and a restart pays for looking only.
  */
 import process from 'node:process';
 
 const NODE_MIN = [20, 19];
-const MODES = { start: './bootstrap/start.mjs', dev: './bootstrap/dev.mjs', test: './bootstrap/test.mjs' };
+const MODES = {
+  start: './bootstrap/start.mjs',
+  dev: './bootstrap/dev.mjs',
+  test: './bootstrap/test.mjs',
+  run: './bootstrap/run.mjs',
+};
 
 const [mode, ...rest] = process.argv.slice(2);
 const [major, minor] = process.versions.node.split('.').map(Number);
