@@ -13,6 +13,6 @@ export { firstFreePort, freePort } from './ports.js';
 export { startPostgres, type Postgres, type PostgresOptions } from './postgres.js';
 export { isRunning, processNamed, type ProcessName } from './process-table.js';
 export { startProxy, type Proxy, type ProxyOptions } from './proxy.js';
-export { startRelay, type Relay } from './relay.js';
+export { startRelay, type Delay, type Direction, type Relay } from './relay.js';
 export { startService, type ServiceOptions, type ServiceProcess } from './service-process.js';
 export { waitUntil } from './wait-until.js';

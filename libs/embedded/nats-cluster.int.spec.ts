@@ -72,4 +72,38 @@ describe('startNatsCluster', () => {
     await waitUntil('the route is back', 20_000, async () => (await routedNames(0)).includes('node-1'));
     await cluster.healthy();
   }, 90_000);
+
+  test('a node whose routes are black holes is given up by the others, and has everything once they heal', async () => {
+    const leader = await cluster.leader();
+    const index = cluster.nodes.indexOf(leader);
+    const others = [0, 1, 2].filter((other) => other !== index);
+    for (const other of others) cluster.drop(index, other);
+    const reachable = others.map((other) => cluster.nodes[other]?.url ?? '');
+    const beyond = await connect({ servers: reachable, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
+    await waitUntil('an append by the other two', 40_000, async () => {
+      try {
+        return await jetstream(beyond).publish('kept', 'third', { msgID: 'third', timeout: 1_000 });
+      } catch {
+        return undefined;
+      }
+    });
+    await beyond.close();
+    for (const other of others) cluster.heal(index, other);
+    await cluster.healthy();
+    await append('fourth');
+    expect(await stored()).toBe(4);
+  }, 120_000);
+
+  test('what takes longer comes through all the same', async () => {
+    cluster.delay(0, 1, { ms: 20, jitterMs: 30 });
+    cluster.drop(1, 2, 'one-way');
+    await append('fifth');
+    for (const [one, other] of [
+      [0, 1],
+      [1, 2],
+    ] as const)
+      cluster.heal(one, other);
+    await cluster.healthy();
+    expect(await stored()).toBe(5);
+  }, 120_000);
 });

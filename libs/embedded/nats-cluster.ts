@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { get } from './http-get.js';
 import { startNatsServer, type NatsServer } from './nats-server.js';
 import { freePort } from './ports.js';
-import { startRelay, type Relay } from './relay.js';
+import { startRelay, type Delay, type Relay } from './relay.js';
 import { waitUntil } from './wait-until.js';
 
 export interface NatsCluster {
@@ -14,6 +14,11 @@ export interface NatsCluster {
   readonly nodes: readonly NatsServer[];
   /** Cuts all routes between two nodes (their indexes); needs `cuttable`. Each still reaches the others. */
   cut(one: number, other: number): void;
+  /** Nothing comes through between them any more, and nobody is told: with `one-way`, only what `one` says is lost. */
+  drop(one: number, other: number, how?: 'one-way'): void;
+  /** What they say to each other takes longer. */
+  delay(one: number, other: number, delay: Delay): void;
+  /** Ends all of these. */
   heal(one: number, other: number): void;
   /** Resolves with the node that leads the meta group, once one does and every running node agrees. */
   leader(): Promise<NatsServer>;
@@ -96,6 +101,16 @@ class Cluster implements NatsCluster {
     this.#between(one, other).forEach((relay) => relay.cut());
   }
 
+  drop(one: number, other: number, how?: 'one-way'): void {
+    const [fromOne, fromOther] = this.#between(one, other);
+    fromOne.drop(how && 'there');
+    fromOther.drop(how && 'back');
+  }
+
+  delay(one: number, other: number, delay: Delay): void {
+    this.#between(one, other).forEach((relay) => relay.delay(delay));
+  }
+
   heal(one: number, other: number): void {
     this.#between(one, other).forEach((relay) => relay.heal());
   }
@@ -140,12 +155,14 @@ class Cluster implements NatsCluster {
     await Promise.all([...this.relays.values()].map((relay) => relay.stop()));
   }
 
-  #between(one: number, other: number): Relay[] {
-    const pair = [`${one}>${other}`, `${other}>${one}`].map((name) => this.relays.get(name));
-    return pair.map((relay) => {
+  /** The routes that `one` has opened, and those that `other` has. */
+  #between(one: number, other: number): [Relay, Relay] {
+    const opened = (from: number, to: number): Relay => {
+      const relay = this.relays.get(`${from}>${to}`);
       if (!relay) throw new Error('these routes cannot be cut: start the cluster with cuttable: true');
       return relay;
-    });
+    };
+    return [opened(one, other), opened(other, one)];
   }
 }
 
