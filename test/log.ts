@@ -1,5 +1,6 @@
 /** Reads the whole log of a running broker, for the history checker. */
 import { connect } from '@nats-io/transport-node';
+import { natsOptions } from '#embedded';
 import { openEventLog, type EventLog, type StoredEntry } from '#event-log';
 
 const READ_MAX = 1_000;
@@ -10,7 +11,7 @@ export async function withLog<T>(
   partitions: number,
   work: (log: EventLog) => Promise<T>,
 ): Promise<T> {
-  const nats = await connect({ servers: [...natsUrls], name: 'history checker', maxReconnectAttempts: -1 });
+  const nats = await connect({ ...natsOptions(natsUrls), name: 'history checker', maxReconnectAttempts: -1 });
   try {
     return await work(await openEventLog(nats, { partitions }));
   } finally {

@@ -1,19 +1,16 @@
 /** Starts the platform for tests as its users do: as processes, on free ports, with data in a folder that is removed at the end. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   freePort,
-  startNatsCluster,
-  startNatsServer,
-  startPostgres,
-  startProxy,
+  logsIn,
+  startPlatform,
   startService,
   temporaryFolder,
   waitUntil,
   type Child,
-  type NatsCluster,
-  type NatsServer,
-  type Postgres,
+  type Platform,
+  type PlatformOptions,
   type ServiceProcess,
 } from '#embedded';
 import { hs256, Http } from './http.js';
@@ -92,106 +89,17 @@ export async function killEmbedded({ home }: Standalone, server: 'nats' | 'postg
   await waitUntil(`${server} is started again`, EMBEDDED_BACK_MS, () => ![before, undefined].includes(pid()));
 }
 
-export interface Split extends Anchored {
-  readonly nats: NatsServer | NatsCluster;
-  readonly natsUrls: readonly string[];
-  readonly postgres: Postgres;
-  readonly databaseUrl: string;
-  /** `commands-1`, `gateway-2`, ... */
-  readonly services: ReadonlyMap<string, ServiceProcess>;
-  /** Ends that nobody asked for, with how they ended. */
-  readonly unexpected: readonly string[];
-}
-
-export interface SplitOptions {
-  readonly nodes?: 1 | 3;
-  readonly env?: Environment;
-  /** By name of the process, on top of the others'. */
-  readonly envOf?: Readonly<Record<string, Environment>>;
+export interface Split extends Platform {
+  readonly http: Http;
 }
 
 const EMBEDDED_BACK_MS = 60_000;
-const REPLICAS = { commands: 2, projection: 2, gateway: 2, api: 2 } as const;
-type ServiceApp = keyof typeof REPLICAS;
 
 /** Two of each service, one broker or three, PostgreSQL, and a proxy in front. */
-export async function startSplit({ nodes = 1, env = {}, envOf = {} }: SplitOptions = {}): Promise<Split> {
-  const folder = await temporaryFolder('split');
-  const started: { stop(): Promise<void> }[] = [];
-  const stop = async (): Promise<void> => {
-    for (const each of started.reverse()) await each.stop();
-    await folder.remove();
-  };
-  const keep = <T extends { stop(): Promise<void> }>(each: T): T => {
-    started.push(each);
-    return each;
-  };
-  try {
-    const [nats, postgres] = await Promise.all([
-      startBroker(folder.path, nodes).then(keep),
-      startPostgres({ dataDir: join(folder.path, 'postgres'), logFile: join(folder.path, 'postgres.log') }).then(keep),
-    ]);
-    const databaseUrl = await postgres.createDatabase('parley');
-    const shared = {
-      NATS_URL: nats.url,
-      NATS_REPLICAS: String(nodes),
-      DATABASE_URL: databaseUrl,
-      JWT_SECRET: SECRET,
-      RATE_LIMITS: 'off',
-      ROOMS_ON_JOIN: 'true',
-      ...env,
-    };
-    const names = (Object.keys(REPLICAS) as ServiceApp[]).flatMap((app) =>
-      Array.from({ length: REPLICAS[app] }, (_, i) => ({ app, name: `${app}-${i + 1}` })),
-    );
-    const unexpected: string[] = [];
-    const outcomes = await Promise.allSettled(
-      names.map(async ({ app, name }) => {
-        const service = keep(await startOne(app, name, folder.path, { ...shared, ...envOf[name] }));
-        service.onExit((how) => unexpected.push(`${name} ended by itself (${how})`));
-        return [name, service] as const;
-      }),
-    );
-    const failure = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failure) throw new Error(`the services do not start:\n${logsIn(folder.path)}`, { cause: failure.reason });
-    const services = new Map(outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : [])));
-    const urls = (app: ServiceApp): string[] =>
-      [...services].flatMap(([name, { url }]) => (name.startsWith(app) && url !== undefined ? [url] : []));
-    const proxy = keep(await startProxy({ gateways: () => urls('gateway'), apis: () => urls('api') }));
-    return {
-      url: proxy.url,
-      sockets: urls('gateway').map(socketUrl),
-      http: new Http(proxy.url),
-      nats,
-      natsUrls: nats.url.split(','),
-      postgres,
-      databaseUrl,
-      services,
-      unexpected,
-      logs: () => logsIn(folder.path),
-      stop,
-    };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-}
-
-async function startBroker(folder: string, nodes: 1 | 3): Promise<NatsServer | NatsCluster> {
-  if (nodes === 3) return startNatsCluster({ dir: join(folder, 'nats') });
-  return startNatsServer({ storeDir: join(folder, 'nats'), logFile: join(folder, 'nats.log') });
-}
-
-async function startOne(app: ServiceApp, name: string, folder: string, shared: Environment): Promise<ServiceProcess> {
-  const port = await freePort();
-  return startService({
-    name,
-    app,
-    port,
-    logFile: join(folder, `${name}.log`),
-    env: { ...shared, HEALTH_PORT: String(port), GRPC_PORT: String(await freePort()), PARLEY_HOME: join(folder, name) },
-    ready: { healthPath: '/health/ready' },
-  });
+export async function startSplit({ env = {}, ...rest }: PlatformOptions = {}): Promise<Split> {
+  const given = { JWT_SECRET: SECRET, RATE_LIMITS: 'off', ROOMS_ON_JOIN: 'true', ...env };
+  const platform = await startPlatform({ ...rest, env: given });
+  return { ...platform, http: new Http(platform.url) };
 }
 
 /** As a supervisor does: kill -9, and a start afterwards. */
@@ -203,16 +111,5 @@ export async function killAndRestart(
   await betweenThem();
   await child.restart();
 }
-
-const LOG_LINES_SHOWN = 40;
-
-function logsIn(folder: string): string {
-  if (!existsSync(folder)) return '';
-  const files = readdirSync(folder).filter((name) => name.endsWith('.log'));
-  return files.map((name) => `---- ${name}\n${lastLines(join(folder, name))}\n`).join('');
-}
-
-const lastLines = (file: string): string =>
-  readFileSync(file, 'utf8').trimEnd().split('\n').slice(-LOG_LINES_SHOWN).join('\n');
 
 const socketUrl = (url: string): string => `${url.replace(/^http/, 'ws')}/ws`;

@@ -33,6 +33,8 @@ export interface NatsClusterOptions {
   size?: 3;
   sync?: string;
   configExtra?: string;
+  /** Variables that `configExtra` names. */
+  env?: Readonly<Record<string, string>>;
   /** Puts a relay into every route, so that it can be cut. */
   cuttable?: boolean;
   /** Of a user that may make and delete streams, when `configExtra` asks for one. */
@@ -81,6 +83,7 @@ function startNode(
     },
     ...(options.sync !== undefined && { sync: options.sync }),
     ...(options.configExtra !== undefined && { configExtra: options.configExtra }),
+    ...(options.env !== undefined && { env: options.env }),
   });
 }
 

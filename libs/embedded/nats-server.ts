@@ -32,6 +32,8 @@ export interface NatsServerOptions {
   logFile?: string;
   /** Further lines of nats-server configuration: users, permissions, limits. They win over ours. */
   configExtra?: string;
+  /** Variables that `configExtra` names. */
+  env?: Readonly<Record<string, string>>;
   cluster?: ClusterOptions;
 }
 
@@ -96,7 +98,7 @@ class NatsProcess extends HeldProcess implements NatsServer {
         title: 'nats-server',
         command: binary,
         args: ['-c', writeConfiguration(options, sync)],
-        env: inheritedEnvironment(),
+        env: { ...inheritedEnvironment(), ...options.env },
         cwd: options.storeDir,
         ...(options.logFile !== undefined && { logFile: options.logFile }),
         stopSignal: 'SIGTERM',

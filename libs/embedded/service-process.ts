@@ -23,7 +23,7 @@ export interface ServiceOptions {
   /** The whole environment but for PATH, HOME and the like. */
   env: Record<string, string>;
   args?: readonly string[];
-  /** Another entry file than the app's. */
+  /** Another entry file than the app's. A `.ts` file runs from the sources, nothing being built. */
   main?: string;
   /** Given to the service as PORT. It stays the same over `restart`. */
   port?: number;
@@ -36,6 +36,7 @@ export interface ServiceOptions {
 
 const READY_WITHIN_MS = 60_000;
 const GRACE_SECONDS = 30;
+const FROM_SOURCES = ['--conditions=source', '--import', '@swc-node/register/esm-register'];
 
 /** Starts a built app (`npm run build`) as a child process; resolves when it is ready. */
 export async function startService(options: ServiceOptions): Promise<ServiceProcess> {
@@ -58,7 +59,7 @@ class Service extends HeldProcess implements ServiceProcess {
       launch: () => ({
         title: options.name,
         command: process.execPath,
-        args: ['--enable-source-maps', main, ...(options.args ?? [])],
+        args: ['--enable-source-maps', ...(main.endsWith('.ts') ? FROM_SOURCES : []), main, ...(options.args ?? [])],
         env: { ...inheritedEnvironment(), ...(port !== undefined && { PORT: String(port) }), ...options.env },
         cwd: projectRoot(),
         ...(options.logFile !== undefined && { logFile: options.logFile }),

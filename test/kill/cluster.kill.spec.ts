@@ -26,7 +26,7 @@ test('kill -9 of each of three nodes in turn, while 20 people talk, breaks no pr
       await cluster.healthy();
       await crowd.progress(`after node ${index} is back`);
     }
-    const summary = await withLog(platform.natsUrls, PARTITIONS, (log) => crowd.judge(log));
+    const summary = await withLog(platform.natsUrls(), PARTITIONS, (log) => crowd.judge(log));
     expect(platform.unexpected).toEqual([]);
     process.stdout.write(`kill, three nodes: ${summary}\n`);
   } catch (error) {

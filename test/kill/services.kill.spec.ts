@@ -29,7 +29,7 @@ test('kill -9 of nats-server, PostgreSQL and each service in turn, while 20 peop
       await killAndRestart(child);
       await crowd.progress(`after ${name} was killed`);
     }
-    const summary = await withLog(platform.natsUrls, PARTITIONS, (log) => crowd.judge(log));
+    const summary = await withLog(platform.natsUrls(), PARTITIONS, (log) => crowd.judge(log));
     expect(platform.unexpected).toEqual([]);
     process.stdout.write(`kill, one node: ${summary}\n`);
   } catch (error) {
