@@ -9,7 +9,14 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { mayReconnect, newKey, parseCursor, type ServerFrame, type ServerFrameOf } from '#contract';
 import { waitUntil } from '#embedded';
-import type { ClientHistory, ClientStep, SendOutcome, SendRecord } from '#testing';
+import {
+  recordedNow,
+  type ClientHistory,
+  type ClientStep,
+  type MoveRecord,
+  type SendOutcome,
+  type SendRecord,
+} from '#testing';
 import { ClientHttp, Unavailable } from './client-http.js';
 import { Socket, type Frame } from './socket.js';
 
@@ -35,6 +42,7 @@ interface Pending {
   sentAt: number;
 }
 type Fields = Readonly<Record<string, unknown>>;
+type Sent = SendRecord & { outcome: SendOutcome; answeredAt?: number };
 
 const RECONNECT_MIN_MS = 50;
 const RECONNECT_MAX_MS = 400;
@@ -46,7 +54,8 @@ const ANSWER_MAX_MS = 20_000;
 
 export class TestClient {
   readonly #steps: ClientStep[] = [];
-  readonly #sends: (SendRecord & { outcome: SendOutcome })[] = [];
+  readonly #sends: Sent[] = [];
+  readonly #moves: MoveRecord[] = [];
   readonly #pending = new Map<string, Pending>();
   /** By room: the last timeline entry that it has. */
   readonly #last = new Map<string, number>();
@@ -129,30 +138,38 @@ export class TestClient {
     this.#socket?.cut();
   }
 
-  async send(room: string, content: string): Promise<SendOutcome> {
-    const key = newKey(Date.now(), randomBytes(10));
-    const record = { room, key, content, outcome: { kind: 'unknown' } as SendOutcome };
-    this.#sends.push(record);
-    const reply = await this.request({ op: 'send', room, content, key });
-    record.outcome = outcomeOf(reply);
-    return record.outcome;
+  async send(room: string, content: string, key = newKey(Date.now(), randomBytes(10))): Promise<SendOutcome> {
+    const record = this.#begin(room, content, key);
+    return settled(record, outcomeOf(await this.request({ op: 'send', room, content, key })));
   }
 
   /** The same over HTTP, where nobody repeats it but the caller. */
-  async sendOverHttp(room: string, content: string): Promise<SendOutcome> {
-    const key = newKey(Date.now(), randomBytes(10));
-    const record = { room, key, content, outcome: { kind: 'unknown' } as SendOutcome };
+  async sendOverHttp(room: string, content: string, key = newKey(Date.now(), randomBytes(10))): Promise<SendOutcome> {
+    const record = this.#begin(room, content, key);
+    return settled(record, await this.#http.send(room, content, key));
+  }
+
+  join(room: string): Promise<Reply> {
+    return this.#move(room, 'join');
+  }
+
+  leave(room: string): Promise<Reply> {
+    return this.#move(room, 'leave');
+  }
+
+  #begin(room: string, content: string, key: string): Sent {
+    const record: Sent = { room, key, content, outcome: { kind: 'unknown' }, sentAt: recordedNow() };
     this.#sends.push(record);
-    record.outcome = await this.#http.send(room, content, key);
-    return record.outcome;
+    return record;
   }
 
-  async join(room: string): Promise<Reply> {
-    return this.request({ op: 'join', room });
-  }
-
-  async leave(room: string): Promise<Reply> {
-    return this.request({ op: 'leave', room });
+  async #move(room: string, what: MoveRecord['what']): Promise<Reply> {
+    const sentAt = recordedNow();
+    const reply = await this.request({ op: what, room });
+    if (reply.kind !== 'acknowledged') return reply;
+    const { position = '', changed = true } = reply.frame;
+    this.#moves.push({ room, what, position, changed, sentAt, answeredAt: recordedNow() });
+    return reply;
   }
 
   /** Repeats the request, as it is, over every loss of the connection, until it has an answer that is not temporary. */
@@ -167,7 +184,7 @@ export class TestClient {
 
   history(complete: boolean): ClientHistory {
     const { name, user } = this.options;
-    return { client: name, user, sends: this.#sends, steps: this.#steps, complete };
+    return { client: name, user, via: 'socket', sends: this.#sends, moves: this.#moves, steps: this.#steps, complete };
   }
 
   #connect(): void {
@@ -195,7 +212,7 @@ export class TestClient {
     const wasGreeted = this.#state === 'replaying' || this.#state === 'up';
     this.#state = 'down';
     this.#socket = undefined;
-    if (wasGreeted) this.#steps.push({ kind: 'closed', code });
+    if (wasGreeted) this.#steps.push({ kind: 'closed', at: recordedNow(), code });
     if (this.#stopped || this.#asleep) return;
     if (!mayReconnect(code)) return this.#fault(`closed for good with ${code}`);
     this.#timers.push(setTimeout(() => this.#connect(), randomInt(RECONNECT_MIN_MS, RECONNECT_MAX_MS)));
@@ -205,7 +222,7 @@ export class TestClient {
     this.#heardAt = Date.now();
     const frame = raw as unknown as ServerFrame;
     if (frame.op === 'ack' || frame.op === 'error') return this.#answered(frame);
-    this.#steps.push({ kind: 'frame', frame });
+    this.#steps.push({ kind: 'frame', at: recordedNow(), frame });
     switch (frame.op) {
       case 'welcome':
         return this.#welcomed(frame);
@@ -283,10 +300,11 @@ export class TestClient {
   /** Reads the room's newest pages until they meet what it has. A platform that is being broken may take several attempts. */
   #refetch(room: string, after: number): void {
     this.#refetching += 1;
-    this.#http.readBack(room, after, this.#cursor ?? '').then(
+    const position = this.#cursor ?? '';
+    this.#http.readBack(room, after, position).then(
       (messages) => {
         this.#refetching -= 1;
-        this.#steps.push({ kind: 'refetched', room, messages });
+        this.#steps.push({ kind: 'refetched', at: recordedNow(), room, messages, after, position });
       },
       (error: unknown) => {
         this.#refetching -= 1;
@@ -346,6 +364,12 @@ export class TestClient {
     this.faults.push(fault);
     this.options.onFault?.(fault);
   }
+}
+
+function settled(record: Sent, outcome: SendOutcome): SendOutcome {
+  record.outcome = outcome;
+  if (outcome.kind !== 'unknown') record.answeredAt = recordedNow();
+  return outcome;
 }
 
 function outcomeOf(reply: Reply): SendOutcome {

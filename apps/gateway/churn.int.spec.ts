@@ -8,7 +8,7 @@ import { CLOSE, DomainError, parseCursor, type ServerFrame, SUBPROTOCOL } from '
 import { waitUntil } from '#embedded';
 import { openEventLog, type StoredEntry } from '#event-log';
 import { connectNats } from '#service';
-import { checkHistory, type ClientStep, describeViolations } from '#testing';
+import { checkHistory, type ClientStep, describeViolations, recordedNow } from '#testing';
 import { Client, type Frame, type Gateway, usePlatform } from './test-platform.js';
 
 const CLIENTS = 50;
@@ -69,7 +69,7 @@ class Person {
 
   private take(client: Client, frame: Frame): void {
     if (client !== this.client) return;
-    this.steps.push({ kind: 'frame', frame: frame as unknown as ServerFrame });
+    this.steps.push({ kind: 'frame', at: recordedNow(), frame: frame as unknown as ServerFrame });
     if (typeof frame['cursor'] === 'string') this.cursor = frame['cursor'];
     if (frame['op'] === 'caught_up') this.isLive = true;
   }
@@ -78,7 +78,7 @@ class Person {
     if (client !== this.client) return;
     this.isLive = false;
     this.client = undefined;
-    this.steps.push({ kind: 'closed', code });
+    this.steps.push({ kind: 'closed', at: recordedNow(), code });
   }
 }
 

@@ -90,7 +90,7 @@ export const cursorAt = (seqs: Readonly<Record<number, number>>): string =>
 export const cursorAfter = (...entries: readonly StoredEntry[]): string =>
   cursorAt(Object.fromEntries(entries.map(({ partition, seq }) => [partition, seq])));
 
-export const frameStep = (frame: ServerFrame): ClientStep => ({ kind: 'frame', frame });
+export const frameStep = (frame: ServerFrame): ClientStep => ({ kind: 'frame', at: 0, frame });
 
 export function eventFrame(entry: StoredEntry, ordinal = 0): Event {
   if (entry.decoded.kind !== 'event') throw new Error('an event is asked for');
@@ -172,11 +172,11 @@ export function example() {
     user: 'ann',
     complete: true,
     sends: [
-      { room: TEA, key: 'k1', content: 'before', outcome: { kind: 'unknown' } },
-      { room: TEA, key: 'k2', content: 'hello', outcome: acknowledged(hello) },
-      { room: TEA, key: 'k3', content: 'while bob was away', outcome: acknowledged(away) },
-      { room: TEA, key: 'k4', content: 'never stored', outcome: { kind: 'unknown' } },
-      { room: SHED, key: 'k5', content: 'too early', outcome: { kind: 'refused', code: 'not_member' } },
+      { room: TEA, key: 'k1', content: 'before', sentAt: 0, outcome: { kind: 'unknown' } },
+      { room: TEA, key: 'k2', content: 'hello', sentAt: 0, outcome: acknowledged(hello) },
+      { room: TEA, key: 'k3', content: 'while bob was away', sentAt: 0, outcome: acknowledged(away) },
+      { room: TEA, key: 'k4', content: 'never stored', sentAt: 0, outcome: { kind: 'unknown' } },
+      { room: SHED, key: 'k5', content: 'too early', sentAt: 0, outcome: { kind: 'refused', code: 'not_member' } },
     ],
     steps: [
       frameStep(welcome('ann', start, false, { [TEA]: before.seq })),
@@ -195,8 +195,8 @@ export function example() {
     user: 'bob',
     complete: true,
     sends: [
-      { room: TEA, key: 'k1', content: 'reply', outcome: acknowledged(reply) },
-      { room: TEA, key: 'k2', content: 'cid is gone', outcome: { kind: 'acknowledged', seq: secret.seq } },
+      { room: TEA, key: 'k1', content: 'reply', sentAt: 0, outcome: acknowledged(reply) },
+      { room: TEA, key: 'k2', content: 'cid is gone', sentAt: 0, outcome: { kind: 'acknowledged', seq: secret.seq } },
     ],
     steps: [
       frameStep(welcome('bob', start, false, { [TEA]: before.seq })),
@@ -205,7 +205,7 @@ export function example() {
       frameStep({ op: 'cursor', cursor: cursorAfter(reply) }),
       frameStep(eventFrame(cidLeft)),
       frameStep(skipFrame(secret)),
-      { kind: 'closed', code: 4000 },
+      { kind: 'closed', at: 0, code: 4000 },
       frameStep(welcome('bob', cursorAfter(reply), true, { [TEA]: reply.seq })),
       frameStep(eventFrame(secret, 4)),
       frameStep(eventFrame(away, 5)),
@@ -217,18 +217,18 @@ export function example() {
     user: 'cid',
     complete: true,
     sends: [
-      { room: SHED, key: 'k1', content: 'nobody here', outcome: acknowledged(first) },
-      { room: SHED, key: 'k2', content: 'ann is here', outcome: acknowledged(second) },
+      { room: SHED, key: 'k1', content: 'nobody here', sentAt: 0, outcome: acknowledged(first) },
+      { room: SHED, key: 'k2', content: 'ann is here', sentAt: 0, outcome: acknowledged(second) },
     ],
     steps: [
       frameStep(welcome('cid', start, false, { [TEA]: before.seq })),
       frameStep(eventFrame(hello, 2)),
       frameStep(eventFrame(reply, 3)),
       frameStep(eventFrame(cidLeft)),
-      { kind: 'closed', code: 1006 },
+      { kind: 'closed', at: 0, code: 1006 },
       // Away for too long: the rooms are read again, and the feed goes on from there.
       frameStep(welcome('cid', cursorAfter(away, first), false, { [SHED]: first.seq })),
-      { kind: 'refetched', room: SHED, messages: [fetched(first, 1)] },
+      { kind: 'refetched', at: 0, room: SHED, messages: [fetched(first, 1)] },
       frameStep(eventFrame(annIn)),
       frameStep(skipFrame(second)),
       frameStep({ op: 'pong', cursor: end }),

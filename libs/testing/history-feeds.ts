@@ -1,6 +1,6 @@
 /** The live side of the history checker: what each client received, against what the log says it had to receive. */
 import { LIMITS, parseCursor, TIMELINE_FRAME_TYPES, type ServerFrameOf } from '#contract';
-import type { ClientHistory, ClientStep, Fetched, Violation, ViolationKind } from './history.js';
+import type { ClientHistory, ClientStep, Fetched, Violation, ViolationKind } from './history-records.js';
 import {
   periodAt,
   wasMember,
@@ -66,8 +66,8 @@ class FeedCheck {
   }
 
   #step(step: ClientStep): void {
-    if (step.kind === 'closed') return;
     if (step.kind === 'refetched') return this.#refetched(step.room, step.messages);
+    if (step.kind !== 'frame') return;
     const { frame } = step;
     if (frame.op === 'welcome') return this.#welcome(frame);
     if (frame.op === 'event' || frame.op === 'skip') {
@@ -242,8 +242,10 @@ class FeedCheck {
   #violate(kind: ViolationKind, room: string, what: string, evidence: readonly unknown[]): void {
     const name = `${kind} ${room}`;
     if (this.#violations.has(name)) return;
+    const { client, user } = this.client;
     this.#violations.set(name, {
       kind,
+      where: { client, user, room },
       what: `${this.client.client} (${this.client.user}) in ${room}: ${what}`,
       evidence,
     });

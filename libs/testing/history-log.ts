@@ -1,7 +1,7 @@
 /** The log's side of the history checker: what it says happened, and the rules that it keeps by itself. */
 import { messageId, parseLogSubject, type ChatEvent, type MemberState } from '#contract';
 import type { StoredEntry } from '#event-log';
-import type { Violation } from './history.js';
+import type { Violation } from './history-records.js';
 
 /** An entry of a room's timeline. */
 export interface TimelineEntry {
@@ -128,11 +128,17 @@ function checkOrder(log: readonly StoredEntry[]): Violation[] {
     if (before && (entry.seq <= before.seq || entry.at < before.at))
       violations.push({
         kind: 'out-of-order',
+        where: { seq: entry.seq },
         what: `${where} does not follow its predecessor`,
         evidence: [before, entry],
       });
     if (entry.decoded.kind === 'unreadable')
-      violations.push({ kind: 'unreadable', what: `${where} cannot be read`, evidence: [entry] });
+      violations.push({
+        kind: 'unreadable',
+        where: { seq: entry.seq },
+        what: `${where} cannot be read`,
+        evidence: [entry],
+      });
   }
   return violations;
 }
@@ -166,7 +172,14 @@ function applyToSeats(room: string, seats: Seats, entry: StoredEntry, event: Cha
     const sender = seats.standing.get(event.actor);
     if (sender?.state.standing === 'member' && !sender.state.muted) return [];
     const what = `${event.actor} was ${sender ? standingOf(sender.state) : 'never a member'} when ${entry.seq} was stored in ${room}`;
-    return [{ kind: 'without-membership', what, evidence: [...(sender ? [sender.entry] : []), entry] }];
+    return [
+      {
+        kind: 'without-membership',
+        where: { room, user: event.actor, seq: entry.seq },
+        what,
+        evidence: [...(sender ? [sender.entry] : []), entry],
+      },
+    ];
   }
   if (event.type === 'RosterChanged') {
     const violations = rosterDiffers(room, seats);
@@ -182,7 +195,14 @@ function applyToSeats(room: string, seats: Seats, entry: StoredEntry, event: Cha
   const { roster } = seats;
   if (seated || !seats.members.has(member.userId) || !roster || seats.members.size <= roster.limit) return [];
   const what = `${room} holds ${seats.members.size} members, ${roster.limit} are allowed, since ${entry.seq}`;
-  return [{ kind: 'over-capacity', what, evidence: [roster.entry, entry] }];
+  return [
+    {
+      kind: 'over-capacity',
+      where: { room, user: member.userId, seq: entry.seq },
+      what,
+      evidence: [roster.entry, entry],
+    },
+  ];
 }
 
 function standingOf(member: MemberState): string {
@@ -192,5 +212,7 @@ function standingOf(member: MemberState): string {
 function rosterDiffers(room: string, seats: Seats): Violation[] {
   if (!seats.roster || seats.roster.members === seats.members.size) return [];
   const what = `the roster of ${room} says ${seats.roster.members} members, the log has ${seats.members.size}`;
-  return [{ kind: 'roster-differs', what, evidence: [seats.roster.entry] }];
+  return [
+    { kind: 'roster-differs', where: { room, seq: seats.roster.entry.seq }, what, evidence: [seats.roster.entry] },
+  ];
 }

@@ -68,7 +68,7 @@ class Simulation {
     if (!client) return;
     if (act.act === 'cut' && client.up) {
       client.up = false;
-      client.steps.push({ kind: 'closed', code: 1006 });
+      client.steps.push({ kind: 'closed', at: 0, code: 1006 });
     }
     if (act.act === 'resume') this.#resume(act.user);
     if (act.act === 'cursor' && client.up) this.#cover(client, 'cursor');
@@ -79,7 +79,7 @@ class Simulation {
       const entry = this.writer.say(where, name, `message ${i}`);
       const outcome =
         i % 2 ? { kind: 'unknown' as const } : { kind: 'acknowledged' as const, seq: entry.seq, id: messageId(entry) };
-      client.sends.push({ room: where, key: `${i}`, content: `message ${i}`, outcome });
+      client.sends.push({ room: where, key: `${i}`, content: `message ${i}`, sentAt: 0, outcome });
       this.#count(where);
       this.#deliver();
     } else if (act.act === 'join' && !inside) {

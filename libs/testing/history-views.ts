@@ -1,11 +1,19 @@
 /** The read side of the history checker: what queries answer, against a fold of the log. */
-import type { InboxRecord, RoomViewRecord, Violation } from './history.js';
+import type { InboxRecord, RoomViewRecord, Violation } from './history-records.js';
 import { sameMessage } from './history-feeds.js';
 import type { RoomTruth, Truth } from './history-log.js';
 
 export function checkRoomView(truth: Truth, view: RoomViewRecord): Violation[] {
   const room = truth.rooms.get(view.room);
-  if (!room) return [{ kind: 'view-messages', what: `the log knows no room ${view.room}`, evidence: [view.room] }];
+  if (!room)
+    return [
+      {
+        kind: 'view-messages',
+        where: { room: view.room },
+        what: `the log knows no room ${view.room}`,
+        evidence: [view.room],
+      },
+    ];
   return [...checkMessages(room, view), ...checkMembers(room, view)];
 }
 
@@ -16,7 +24,14 @@ function checkMessages(room: RoomTruth, view: RoomViewRecord): Violation[] {
   });
   if (at === undefined) return [];
   const what = `${room.room} shows ${view.messages.length} messages, the log has ${room.messages.length}; they differ from number ${at + 1}`;
-  return [{ kind: 'view-messages', what, evidence: [{ shown: view.messages[at] }, { logged: room.messages[at] }] }];
+  return [
+    {
+      kind: 'view-messages',
+      where: { room: room.room },
+      what,
+      evidence: [{ shown: view.messages[at] }, { logged: room.messages[at] }],
+    },
+  ];
 }
 
 function checkMembers(room: RoomTruth, view: RoomViewRecord): Violation[] {
@@ -28,6 +43,7 @@ function checkMembers(room: RoomTruth, view: RoomViewRecord): Violation[] {
   if (shown.join() !== logged.join())
     violations.push({
       kind: 'view-members',
+      where: { room: room.room },
       what: `${room.room} shows other members than the log has`,
       evidence: [
         { shownOnly: shown.filter((member) => !logged.includes(member)) },
@@ -37,6 +53,7 @@ function checkMembers(room: RoomTruth, view: RoomViewRecord): Violation[] {
   if (view.memberCount !== logged.length)
     violations.push({
       kind: 'view-count',
+      where: { room: room.room },
       what: `${room.room} shows ${view.memberCount} members, the log has ${logged.length}`,
       evidence: [{ shown: view.memberCount, logged: logged.length }],
     });
@@ -49,7 +66,12 @@ export function checkInbox(truth: Truth, inbox: InboxRecord): Violation[] {
   const expected = [...truth.rooms.values()].filter((room) => room.members.get(inbox.user)?.standing === 'member');
   const violations: Violation[] = [];
   const differs = (room: string, evidence: unknown[]): void => {
-    violations.push({ kind: 'view-inbox', what: `the inbox of ${inbox.user} is wrong about ${room}`, evidence });
+    violations.push({
+      kind: 'view-inbox',
+      where: { user: inbox.user, room },
+      what: `the inbox of ${inbox.user} is wrong about ${room}`,
+      evidence,
+    });
   };
   for (const room of expected) {
     const shown = inbox.entries.find((entry) => entry.room === room.room);

@@ -16,7 +16,7 @@ describe('finds a planted fault:', () => {
       'an acknowledged send that is not in the log',
       ['lost'],
       ({ ann }) => {
-        ann.sends.push({ room: TEA, key: 'x', content: 'lost', outcome: { kind: 'acknowledged', seq: 99 } });
+        ann.sends.push({ room: TEA, key: 'x', content: 'lost', sentAt: 0, outcome: { kind: 'acknowledged', seq: 99 } });
       },
     ],
     [
@@ -30,7 +30,7 @@ describe('finds a planted fault:', () => {
       'an unanswered send that is in the log twice',
       ['missing', 'stored-twice', 'view-inbox', 'view-messages'],
       ({ writer, ann }) => {
-        ann.sends.push({ room: TEA, key: 'x', content: 'again', outcome: { kind: 'unknown' } });
+        ann.sends.push({ room: TEA, key: 'x', content: 'again', sentAt: 0, outcome: { kind: 'unknown' } });
         writer.say(TEA, 'ann', 'again');
         writer.say(TEA, 'ann', 'again');
       },
@@ -64,7 +64,7 @@ describe('finds a planted fault:', () => {
       'a message after its sender has left',
       ['missing', 'view-inbox', 'view-messages', 'without-membership'],
       ({ writer, cid }) => {
-        cid.sends.push({ room: TEA, key: 'x', content: 'late', outcome: { kind: 'unknown' } });
+        cid.sends.push({ room: TEA, key: 'x', content: 'late', sentAt: 0, outcome: { kind: 'unknown' } });
         writer.say(TEA, 'cid', 'late');
       },
     ],

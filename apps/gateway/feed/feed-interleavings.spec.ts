@@ -7,7 +7,7 @@ import { LIMITS, type ServerFrame } from '#contract';
 import type { EventLog, StoredEntry } from '#event-log';
 import { waitUntil } from '#embedded';
 import { MemoryLog } from '#event-log/memory';
-import { checkHistory, type ClientHistory, type ClientStep, describeViolations } from '#testing';
+import { checkHistory, type ClientHistory, type ClientStep, describeViolations, recordedNow } from '#testing';
 import { LINES, TestFeed, type TestReader, TestSink, Writing } from './test-feed.js';
 
 const HISTORIES = 80;
@@ -93,12 +93,12 @@ class Person {
   private cut(): void {
     if (this.present === undefined) return;
     this.present.feed.feed.leave(this.present.reader.reader);
-    this.steps.push({ kind: 'closed', code: 1006 });
+    this.steps.push({ kind: 'closed', at: recordedNow(), code: 1006 });
     this.present = undefined;
   }
 
   private take(frame: ServerFrame): void {
-    this.steps.push({ kind: 'frame', frame });
+    this.steps.push({ kind: 'frame', at: recordedNow(), frame });
     if ('cursor' in frame) this.cursor = frame.cursor;
   }
 }
