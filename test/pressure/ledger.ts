@@ -38,7 +38,9 @@ export class Ledger {
         const number = Number(MARK.exec(content)?.[1] ?? 0);
         if (this.sends.has(number)) found.set(number, [...(found.get(number) ?? []), place]);
       });
-    return [...this.sends].flatMap(([number, { told, place }]) => faultOf(number, told, place, found.get(number) ?? []));
+    return [...this.sends].flatMap(([number, { told, place }]) =>
+      faultOf(number, told, place, found.get(number) ?? []),
+    );
   }
 }
 

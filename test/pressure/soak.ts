@@ -36,21 +36,18 @@ interface Watched {
 
 async function main(): Promise<boolean> {
   const options = optionsFrom(process.argv.slice(2));
-  const ports = new Map<string, { readonly inspector: number; readonly grpc: number }>();
-  for (const name of SERVICES) ports.set(name, { inspector: await freePort(), grpc: await freePort() });
-  const envOf = Object.fromEntries(
-    [...ports].map(([name, { inspector, grpc }]) => [name, { ...inspected(inspector), GRPC_PORT: String(grpc) }]),
-  );
+  const ports = new Map<string, number>();
+  for (const name of SERVICES) ports.set(name, await freePort());
+  const envOf = Object.fromEntries([...ports].map(([name, port]) => [name, inspected(port)]));
   say(`starting: ${SERVICES.length} services, ${options.nodes} nats-server, PostgreSQL`);
   const platform = await startSplit({ nodes: options.nodes, env: { RATE_LIMITS: 'on' }, envOf });
-  const watched = await watch(platform, (name) => ports.get(name)?.inspector ?? 0);
-  const grpcOf = (name: string): string[] => (name.startsWith('gateway') ? [`127.0.0.1:${ports.get(name)?.grpc}`] : []);
+  const watched = await watch(platform, (name) => ports.get(name) ?? 0);
   const gateways = platform.sockets.map((url) => url.replace(/^ws(.*)\/ws$/, 'http$1'));
-  const churn = new Churn({ url: platform.url, gateways, grpc: SERVICES.flatMap(grpcOf) }, options.people);
+  const churn = new Churn({ url: platform.url, gateways, grpc: platform.grpc }, options.people);
   try {
     await churn.begin();
     const lastedMs = await soak(churn, watched, options.minutes * 60_000);
-    const faults = await withLog(platform.natsUrls, PARTITIONS, async (log) => {
+    const faults = await withLog(platform.natsUrls(), PARTITIONS, async (log) => {
       await churn.end(log);
       return [...churn.faults, ...(await churn.ledger.compare(log)), ...(await churn.compareShown())];
     });
@@ -72,7 +69,8 @@ function optionsFrom(args: readonly string[]): Options {
   const minutes = Number(values.minutes ?? 30);
   const people = Number(values.people ?? 60);
   if (!(minutes >= 1) || !(people >= 6)) throw new Error('--minutes takes at least 1, --people at least 6');
-  if (values.nodes !== undefined && values.nodes !== '1' && values.nodes !== '3') throw new Error('--nodes takes 1 or 3');
+  if (values.nodes !== undefined && values.nodes !== '1' && values.nodes !== '3')
+    throw new Error('--nodes takes 1 or 3');
   return { minutes, people, nodes: values.nodes === '3' ? 3 : 1, report: values.report };
 }
 
@@ -116,7 +114,8 @@ async function soak(churn: Churn, watched: readonly Watched[], durationMs: numbe
   });
 }
 
-const trouble = ({ faults }: Churn): string => (faults.length === 0 ? '' : `, ${faults.length} faults: ${faults.at(-1)}`);
+const trouble = ({ faults }: Churn): string =>
+  faults.length === 0 ? '' : `, ${faults.length} faults: ${faults.at(-1)}`;
 
 /** One process after the other, so that their collections do not come together. */
 async function sample(watched: readonly Watched[], atMs: number, counts: boolean): Promise<string> {
@@ -146,7 +145,9 @@ function tell({ minutes, nodes, people, report }: Options, { lastedMs, churn, ro
   const { counts, ledger } = churn;
   const rising = rows.filter(({ flat }) => !flat).map(({ name }) => name);
   const [cpu] = cpus();
-  const done = Object.entries({ ...counts, unknown: ledger.count('unknown') }).map(([what, times]) => `${times} ${what}`);
+  const done = Object.entries({ ...counts, unknown: ledger.count('unknown') }).map(
+    ([what, times]) => `${times} ${what}`,
+  );
   const text = [
     `\`npm run soak -- --minutes ${minutes}${nodes === 3 ? ' --nodes 3' : ''} --people ${people}\``,
     `${(lastedMs / 60_000).toFixed(1)} minutes, ${nodes} nats-server, Node ${process.versions.node}, ${cpus().length} x ${cpu?.model ?? 'unknown'}`,
