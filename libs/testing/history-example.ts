@@ -107,8 +107,9 @@ export function eventFrame(entry: StoredEntry, ordinal = 0): Event {
     const data = { id: messageId(entry), sender: event.actor, content: event.data.content, ordinal };
     return { ...place, type: 'message.sent', prev: entry.prev ?? 0, data };
   }
+  if (event.type !== 'MemberJoined' && event.type !== 'MemberLeft') throw new Error('a message or a move is asked for');
   const type = event.type === 'MemberJoined' ? 'member.joined' : 'member.left';
-  return { ...place, type, data: { userId: event.actor } };
+  return { ...place, type, data: { ...event.data.member, ...(type === 'member.left' ? { removed: false } : {}) } };
 }
 
 export const skipFrame = (entry: StoredEntry): ServerFrame => ({

@@ -129,7 +129,7 @@ describe('finds a planted fault:', () => {
     ],
     [
       'a resume that was not recovered and left a hole',
-      ['missing'],
+      ['not-refetched'],
       ({ cid }) => {
         cid.steps = cid.steps.filter(({ kind }) => kind !== 'refetched');
       },
@@ -194,7 +194,7 @@ test('tells a violation in a sentence, with the records that show it', () => {
   without(ann, at.second);
   ann.steps.pop();
   const text = describeViolations(checkHistory(history));
-  expect(text).toContain(`missing: ann-1 (ann) in shed: never received 1 of 1, first ${at.second.seq}`);
+  expect(text).toContain(`missing: ann-1 (ann) in shed: never received 1 of its timeline, first ${at.second.seq}`);
   expect(text).toContain('"content":"ann is here"');
   expect(cursorAt({})).toBe('e1.0.0');
 });

@@ -1,18 +1,23 @@
-/** The live side of the history checker: what each client received, against what the log says it had to receive. */
-import { LIMITS, parseCursor, TIMELINE_FRAME_TYPES, type ServerFrameOf } from '#contract';
-import type { ClientHistory, ClientStep, Fetched, Violation, ViolationKind } from './history-records.js';
+/** What a client of frames received (`parley.v1`, over sockets or server-sent events), against what the log says it had to. */
+import { LIMITS, parseCursor, TIMELINE_FRAME_TYPES, type ServerFrame, type ServerFrameOf } from '#contract';
+import { Findings, refetchShort } from './history-findings.js';
+import type { ClientHistory, ClientStep, Violation, ViolationKind } from './history-records.js';
+import { sameMessage, sameState } from './history-same.js';
+import type { SentTimes } from './history-sends.js';
 import {
   periodAt,
+  timelineAfter,
+  touchesMembership,
   wasMember,
-  type LoggedMessage,
   type RoomTruth,
   type TimelineEntry,
   type Truth,
-} from './history-log.js';
+} from './history-truth.js';
 
 type Event = ServerFrameOf<'event'>;
 type Skip = ServerFrameOf<'skip'>;
 type Welcome = ServerFrameOf<'welcome'>;
+type Refetched = Extract<ClientStep, { kind: 'refetched' }>;
 
 const ON_TIMELINE: ReadonlySet<string> = new Set(TIMELINE_FRAME_TYPES);
 
@@ -23,141 +28,175 @@ interface Feed {
   /** The last one received on the present connection. */
   lastOfConnection: number;
   readonly got: Set<number>;
+  /** Up to here nothing is asked for: the room was left while nobody could tell. */
+  excusedUpTo: number;
   /** Of members, config and roster. */
   readonly states: Set<number>;
+  /** The same, of the present connection. */
+  readonly statesOfConnection: Set<number>;
+  /** What was not recovered, and is to be read again: of each time, up to where. */
+  readonly owed: { readonly after: number; readonly upTo: number; readonly welcome: Welcome }[];
   /** The user's own leaving, as far as the client was told. */
   left: number;
   /** How far into the timeline the entries that are due have been looked at, for cursors. */
   due: number;
 }
 
-export function checkFeed(truth: Truth, client: ClientHistory, copiesWereLost = false): Violation[] {
-  return new FeedCheck(truth, client, copiesWereLost).run();
+export function checkFeed(
+  truth: Truth,
+  client: ClientHistory,
+  { sent, copiesWereLost = false }: { readonly sent: SentTimes; readonly copiesWereLost?: boolean | undefined },
+): Violation[] {
+  return new FeedCheck(truth, client, sent, copiesWereLost).run();
 }
 
 class FeedCheck {
-  readonly #violations = new Map<string, Violation>();
+  readonly #findings: Findings;
   readonly #feeds = new Map<string, Feed>();
-  readonly #byPlace = new Map<string, Map<number, TimelineEntry>>();
+  /** Rooms that the user ever was in. */
+  readonly #rooms: readonly RoomTruth[];
   /** By partition: what lies up to here is history, which the feed does not bring. */
   #start: readonly number[] | undefined;
   /** The same for state, which is asked for anew where a resume was not recovered. */
   #stateStart: readonly number[] = [];
   /** By partition: what the client's newest cursor covers. */
   #covered: readonly number[] = [];
+  /** Between a `welcome` that says `recovered: true` to who came with a cursor, and its `caught_up`. */
+  #recovering = false;
 
   constructor(
     private readonly truth: Truth,
     private readonly client: ClientHistory,
+    private readonly sent: SentTimes,
     private readonly copiesWereLost: boolean,
   ) {
-    for (const { room, timeline } of truth.rooms.values())
-      this.#byPlace.set(room, new Map(timeline.map((entry) => [entry.seq, entry])));
+    this.#findings = new Findings(client);
+    this.#rooms = truth.roomsOf.get(client.user) ?? [];
   }
 
   run(): Violation[] {
-    for (const step of this.client.steps) this.#step(step);
-    if (this.client.complete)
-      for (const room of this.truth.rooms.values()) {
+    for (const step of this.client.steps) {
+      if (step.kind === 'refetched') this.#refetched(step);
+      else if (step.kind === 'frame') this.#frame(step.frame, step.at);
+    }
+    if (this.client.complete && this.#start)
+      for (const room of this.#rooms) {
         this.#checkComplete(room);
-        this.#checkMembers(room);
+        this.#checkStates(room);
       }
-    return [...this.#violations.values()];
+    return this.#findings.all;
   }
 
-  #step(step: ClientStep): void {
-    if (step.kind === 'refetched') return this.#refetched(step.room, step.messages);
-    if (step.kind !== 'frame') return;
-    const { frame } = step;
+  #frame(frame: ServerFrame, at: number): void {
     if (frame.op === 'welcome') return this.#welcome(frame);
     if (frame.op === 'event' || frame.op === 'skip') {
       if (!this.#start) return this.#violate('no-start', frame.room, 'came before the welcome', [frame]);
-      if (frame.op === 'skip' || ON_TIMELINE.has(frame.type)) this.#timelineFrame(frame);
-      else this.#stateFrame(frame);
+      if (frame.op === 'skip' || ON_TIMELINE.has(frame.type)) return this.#timelineFrame(frame, at);
+      return this.#stateFrame(frame);
     }
-    if (frame.op === 'cursor' || frame.op === 'caught_up' || frame.op === 'pong') this.#cursor(frame);
+    if (frame.op === 'cursor' || frame.op === 'caught_up' || frame.op === 'pong') return this.#cursor(frame);
+    if ((frame.op === 'typing' || frame.op === 'marked') && !this.#everIn(frame.room))
+      this.#violate('outside-membership', frame.room, `received ${frame.op}`, [frame]);
   }
 
   #welcome(frame: Welcome): void {
     const cursor = parseCursor(frame.cursor);
     if (!cursor) return this.#violate('no-start', '-', 'the welcome has no cursor', [frame]);
-    for (const feed of this.#feeds.values()) feed.lastOfConnection = 0;
-    if (!frame.recovered || !this.#start) this.#startAnew(frame, cursor.seqs);
+    for (const feed of this.#feeds.values()) {
+      feed.lastOfConnection = 0;
+      feed.statesOfConnection.clear();
+    }
+    for (const { room } of frame.rooms)
+      if (!this.#everIn(room)) this.#violate('outside-membership', room, 'was told of it in a welcome', [frame]);
+    const isFirst = !this.#start;
+    this.#recovering = frame.recovered && !isFirst;
+    if (!this.#recovering) this.#startAnew(frame, cursor.seqs, isFirst);
     this.#cursor(frame);
   }
 
   /** The chain goes on from what the welcome says; what lies between is the refetch's business, and judged at the end. */
-  #startAnew(frame: Welcome, seqs: readonly number[]): void {
+  #startAnew(frame: Welcome, seqs: readonly number[], isFirst: boolean): void {
     this.#start ??= seqs;
     this.#stateStart = seqs;
     for (const { room, seq } of frame.rooms) {
-      const { partition = 0, timeline = [] } = this.truth.rooms.get(room) ?? {};
-      const covered = seqs[partition] ?? 0;
-      const right = timeline.findLast((entry) => entry.seq <= covered)?.seq ?? 0;
+      const known = this.truth.rooms.get(room);
+      const covered = seqs[known?.partition ?? 0] ?? 0;
+      const right = known?.timeline[timelineAfter(known, covered) - 1]?.seq ?? 0;
       if (seq !== right)
         this.#violate('no-start', room, `starts at ${seq}, its cursor covers ${right}`, [{ room, seq }, frame.cursor]);
     }
     const listed = new Set(frame.rooms.map(({ room }) => room));
-    for (const room of this.truth.rooms.values()) {
+    for (const room of this.#rooms) {
       const feed = this.#feed(room.room);
+      const covered = seqs[room.partition] ?? 0;
       // A room that was left meanwhile can neither be followed nor read again.
-      if (!listed.has(room.room) && !wasMember(room, this.client.user, (seqs[room.partition] ?? 0) + 0.5))
-        this.#excuse(room, seqs[room.partition] ?? 0);
-      feed.last = Math.max(feed.last, seqs[room.partition] ?? 0);
-      const next = room.timeline.findIndex((entry) => entry.seq > (seqs[room.partition] ?? 0));
-      feed.due = next < 0 ? room.timeline.length : next;
+      if (!listed.has(room.room) && !wasMember(room, this.client.user, covered + 0.5)) this.#excuse(feed, covered);
+      else if (!isFirst && covered > feed.last) feed.owed.push({ after: feed.last, upTo: covered, welcome: frame });
+      feed.last = Math.max(feed.last, covered);
+      feed.due = timelineAfter(room, covered);
     }
   }
 
-  #timelineFrame(frame: Event | Skip): void {
+  #timelineFrame(frame: Event | Skip, at: number): void {
     const { room, seq } = frame;
     const feed = this.#feed(room);
-    const entry = this.#byPlace.get(room)?.get(seq);
-    if (!entry) return this.#violate('not-in-log', room, `${seq} is not on its timeline`, [frame]);
-    if (!wasMember(this.truth.rooms.get(room), this.client.user, seq)) {
+    const truth = this.truth.rooms.get(room);
+    const entry = truth?.places.get(seq);
+    if (!entry) return this.#violate('not-in-log', room, `${seq} is not on its timeline`, [frame], seq);
+    if (!wasMember(truth, this.client.user, seq)) {
       if (this.#leavingWasLost(room, seq)) return;
-      return this.#violate('outside-membership', room, `received ${seq}`, [frame, ...this.#periods(room)]);
+      return this.#violate('outside-membership', room, `received ${seq}`, [frame, ...this.#periods(room)], seq);
     }
-    this.#compare(frame, entry);
-    if (seq <= feed.lastOfConnection)
-      return this.#violate('repeat', room, `received ${seq} after ${feed.lastOfConnection} on one connection`, [frame]);
+    this.#compare(frame, entry, at);
+    if (seq <= feed.lastOfConnection) {
+      const what = `received ${seq} after ${feed.lastOfConnection} on one connection`;
+      return this.#violate('repeat', room, what, [frame], seq);
+    }
     feed.lastOfConnection = seq;
     if (seq <= feed.last) return;
-    const joined = periodAt(this.truth.rooms.get(room), this.client.user, seq)?.from ?? 0;
-    const has = Math.max(feed.last, joined);
-    if (entry.prev > has) this.#violate('hole', room, `received ${seq} while it had up to ${has}`, [frame, entry]);
+    const has = Math.max(feed.last, periodAt(truth, this.client.user, seq)?.from ?? 0);
+    if (entry.prev > has) this.#violate('hole', room, `received ${seq} while it had up to ${has}`, [frame, entry], seq);
     feed.last = seq;
     feed.got.add(seq);
   }
 
-  #compare(frame: Event | Skip, entry: TimelineEntry): void {
+  #compare(frame: Event | Skip, entry: TimelineEntry, at: number): void {
     const { room, seq } = frame;
-    if (frame.prev !== entry.prev)
-      this.#violate('differs', room, `${seq} names ${frame.prev} before it, the log ${entry.prev}`, [frame, entry]);
+    const sentAt = entry.message && this.sent.of(entry.message);
+    if (sentAt !== undefined && at < sentAt)
+      this.#violate('too-early', room, `received ${seq} before it was sent`, [frame, { at, sentAt }], seq);
+    if (frame.prev !== entry.prev) {
+      const what = `${seq} names ${frame.prev} before it, the log ${entry.prev}`;
+      this.#violate('differs', room, what, [frame, entry], seq);
+    }
     if (frame.op === 'skip') {
       if (entry.actor === this.client.user) return;
-      return this.#violate('skipped-foreign', room, `${seq} is ${entry.actor}'s`, [frame, entry]);
+      return this.#violate('skipped-foreign', room, `${seq} is ${entry.actor}'s`, [frame, entry], seq);
     }
     if (!entry.message) return;
     const { actor, data } = frame;
-    const seen = { id: data['id'], sender: data['sender'], content: data['content'], ordinal: data['ordinal'] };
-    if (actor === entry.actor && sameMessage(seen, entry.message)) return;
-    this.#violate('differs', room, `${seq} is not what the log has`, [frame, entry.message]);
+    const isSame = actor === entry.actor && sameMessage({ ...data, createdAt: frame.at }, entry.message);
+    if (!isSame) this.#violate('differs', room, `${seq} is not what the log has`, [frame, entry.message], seq);
   }
 
   /** Members, config and status: whoever is no member hears of nothing but their own acts and their own leaving. */
   #stateFrame(frame: Event): void {
-    const room = this.truth.rooms.get(frame.room);
+    const { room, seq } = frame;
     const { user } = this.client;
-    this.#feed(frame.room).states.add(frame.seq);
-    const allowed = room?.periods.get(user)?.some(({ from, to }) => from <= frame.seq && frame.seq <= to);
-    const own = frame.actor === user || frame.data['user'] === user || frame.data['userId'] === user;
-    if (frame.data['userId'] === user && frame.type === 'member.left') this.#feed(frame.room).left = frame.seq;
-    if (!allowed && !own && !this.#leavingWasLost(frame.room, frame.seq))
-      this.#violate('outside-membership', frame.room, `received ${frame.type} ${frame.seq}`, [
-        frame,
-        ...this.#periods(frame.room),
-      ]);
+    const truth = this.truth.rooms.get(room);
+    const feed = this.#feed(room);
+    const entry = truth?.states.get(seq);
+    if (!entry) return this.#violate('not-in-log', room, `${frame.type} ${seq} is not in it`, [frame], seq);
+    if (!sameState(frame, entry))
+      this.#violate('differs', room, `${frame.type} ${seq} is not what the log has`, [frame, entry], seq);
+    if (feed.statesOfConnection.has(seq))
+      this.#violate('repeat', room, `received ${frame.type} ${seq} twice on one connection`, [frame], seq);
+    feed.states.add(seq);
+    feed.statesOfConnection.add(seq);
+    if (frame.data['userId'] === user && frame.type === 'member.left') feed.left = seq;
+    const own = frame.actor === user || frame.data['userId'] === user;
+    if (own || touchesMembership(truth, user, seq) || this.#leavingWasLost(room, seq)) return;
+    this.#violate('outside-membership', room, `received ${frame.type} ${seq}`, [frame, ...this.#periods(room)], seq);
   }
 
   #leavingWasLost(room: string, seq: number): boolean {
@@ -171,96 +210,99 @@ class FeedCheck {
     const cursor = parseCursor(frame.cursor);
     if (!cursor) return this.#violate('no-start', '-', `${frame.op} has no cursor`, [frame]);
     this.#covered = cursor.seqs;
-    for (const room of this.truth.rooms.values()) {
+    const replayed = frame.op === 'caught_up' && this.#recovering;
+    if (frame.op === 'caught_up') this.#recovering = false;
+    for (const room of this.#rooms) {
       const feed = this.#feed(room.room);
       const covered = cursor.seqs[room.partition] ?? 0;
       for (let entry = room.timeline[feed.due]; entry && entry.seq <= covered; entry = room.timeline[++feed.due]) {
         if (feed.got.has(entry.seq) || !wasMember(room, this.client.user, entry.seq)) continue;
-        this.#violate('cursor-ahead', room.room, `${frame.op} covers ${entry.seq}, which had not come`, [frame, entry]);
+        const what = `${frame.op} covers ${entry.seq}, which had not come`;
+        this.#violate(replayed ? 'not-recovered' : 'cursor-ahead', room.room, what, [frame, entry], entry.seq);
       }
     }
   }
 
-  #refetched(room: string, messages: readonly Fetched[] | 'refused'): void {
-    const { got, last } = this.#feed(room);
+  #refetched(step: Refetched): void {
+    const { room, messages } = step;
+    const feed = this.#feed(room);
     const truth = this.truth.rooms.get(room);
-    if (messages === 'refused') return truth && this.#excuse(truth, last);
+    if (messages === 'refused') return this.#excuse(feed, feed.last);
+    if (!this.#everIn(room)) this.#violate('outside-membership', room, 'was answered its history', [step]);
     for (const message of messages) {
-      const entry = this.#byPlace.get(room)?.get(message.seq);
-      if (!entry?.message || !sameMessage(message, entry.message))
-        this.#violate('differs', room, `refetched ${message.seq} is not what the log has`, [message, entry?.message]);
-      got.add(message.seq);
+      const entry = truth?.places.get(message.seq);
+      if (!entry?.message || !sameMessage(message, entry.message)) {
+        const what = `refetched ${message.seq} is not what the log has`;
+        this.#violate('differs', room, what, [message, entry?.message], message.seq);
+      }
+      feed.got.add(message.seq);
     }
+    const lacking = truth && refetchShort(step, truth);
+    if (!lacking) return;
+    const what = `read at ${step.position} and without ${lacking.seq}`;
+    this.#violate('refetch-short', room, what, [lacking], lacking.seq);
   }
 
-  #excuse(room: RoomTruth, upTo: number): void {
-    const { got } = this.#feed(room.room);
-    for (const { seq } of room.timeline) if (seq <= upTo) got.add(seq);
+  #excuse(feed: Feed, upTo: number): void {
+    feed.excusedUpTo = Math.max(feed.excusedUpTo, upTo);
   }
 
   #checkComplete(room: RoomTruth): void {
     const start = this.#start?.[room.partition] ?? 0;
-    const { got } = this.#feed(room.room);
-    const due = room.timeline.filter(({ seq }) => seq > start && wasMember(room, this.client.user, seq));
-    const missing = due.filter(({ seq }) => !got.has(seq));
-    const [first] = missing;
-    if (first)
-      this.#violate('missing', room.room, `never received ${missing.length} of ${due.length}, first ${first.seq}`, [
-        first,
-      ]);
+    const { got, excusedUpTo, owed } = this.#feed(room.room);
+    const from = timelineAfter(room, Math.max(start, excusedUpTo));
+    const missing = room.timeline
+      .slice(from)
+      .filter(({ seq }) => !got.has(seq) && wasMember(room, this.client.user, seq));
+    const owing = ({ seq }: TimelineEntry) => owed.find(({ after, upTo }) => after < seq && seq <= upTo);
+    const [first, unread] = [missing.find((entry) => !owing(entry)), missing.find(owing)];
+    if (first) {
+      const what = `never received ${missing.length} of its timeline, first ${first.seq}`;
+      this.#violate('missing', room.room, what, [first], first.seq);
+    }
+    if (unread) {
+      const what = `was told that ${unread.seq} was not recovered, and never read it again`;
+      this.#violate('not-refetched', room.room, what, [owing(unread)?.welcome, unread], unread.seq);
+    }
   }
 
   /** Of state the last word counts: whoever is in the room at the end has had it about everybody, unless the room is too large to tell. */
-  #checkMembers(room: RoomTruth): void {
+  #checkStates(room: RoomTruth): void {
     const own = room.periods.get(this.client.user)?.at(-1);
-    if (!own || own.to !== Infinity || room.members.size > LIMITS.announcedMembers) return;
+    if (!own || own.to !== Infinity) return;
     const since = Math.max(own.from - 1, this.#stateStart[room.partition] ?? 0);
     const { states } = this.#feed(room.room);
+    const lacks = (seq: number): boolean => seq > since && !states.has(seq);
+    if (room.config && lacks(room.config.seq)) {
+      const what = `never heard of what the room is as of ${room.config.seq}`;
+      this.#violate('state-missing', room.room, what, [room.config], room.config.seq);
+    }
+    if (room.members.size > LIMITS.announcedMembers) return;
     for (const [user, seq] of room.changedAt)
-      if (seq > since && !states.has(seq))
-        this.#violate('state-missing', room.room, `never heard of ${user}'s membership as of ${seq}`, [{ user, seq }]);
+      if (lacks(seq)) {
+        const what = `never heard of ${user}'s membership as of ${seq}`;
+        this.#violate('state-missing', room.room, what, [{ user, seq }], seq);
+      }
   }
 
   #feed(room: string): Feed {
-    const feed = this.#feeds.get(room) ?? {
-      last: 0,
-      lastOfConnection: 0,
-      got: new Set(),
-      states: new Set(),
-      left: 0,
-      due: 0,
-    };
+    let feed = this.#feeds.get(room);
+    if (feed) return feed;
+    const [got, states, statesOfConnection] = [new Set<number>(), new Set<number>(), new Set<number>()];
+    feed = { last: 0, lastOfConnection: 0, got, excusedUpTo: 0, states, statesOfConnection, owed: [], left: 0, due: 0 };
     this.#feeds.set(room, feed);
     return feed;
+  }
+
+  #everIn(room: string): boolean {
+    return (this.truth.rooms.get(room)?.periods.get(this.client.user) ?? []).length > 0;
   }
 
   #periods(room: string): unknown[] {
     return [{ periods: this.truth.rooms.get(room)?.periods.get(this.client.user) ?? [] }];
   }
 
-  /** The first of its kind in a room tells enough. */
-  #violate(kind: ViolationKind, room: string, what: string, evidence: readonly unknown[]): void {
-    const name = `${kind} ${room}`;
-    if (this.#violations.has(name)) return;
-    const { client, user } = this.client;
-    this.#violations.set(name, {
-      kind,
-      where: { client, user, room },
-      what: `${this.client.client} (${this.client.user}) in ${room}: ${what}`,
-      evidence,
-    });
+  #violate(kind: ViolationKind, room: string, what: string, evidence: readonly unknown[], seq?: number): void {
+    this.#findings.add({ kind, room, what, evidence, seq });
   }
-}
-
-/** Compared as it came, so that a frame of another shape is seen as one. */
-export function sameMessage(
-  seen: { readonly id: unknown; readonly sender: unknown; readonly content: unknown; readonly ordinal: unknown },
-  logged: LoggedMessage,
-): boolean {
-  return (
-    seen.id === logged.id &&
-    seen.sender === logged.sender &&
-    seen.content === logged.content &&
-    seen.ordinal === logged.ordinal
-  );
 }

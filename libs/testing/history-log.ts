@@ -1,119 +1,8 @@
-/** The log's side of the history checker: what it says happened, and the rules that it keeps by itself. */
-import { messageId, parseLogSubject, type ChatEvent, type MemberState } from '#contract';
+/** The rules that the log keeps by itself, whoever reads it. */
+import { parseLogSubject, type ChatEvent, type MemberState } from '#contract';
 import type { StoredEntry } from '#event-log';
 import type { Violation } from './history-records.js';
 
-/** An entry of a room's timeline. */
-export interface TimelineEntry {
-  readonly room: string;
-  readonly partition: number;
-  readonly seq: number;
-  /** The entry before it on the timeline, 0 for the first. */
-  readonly prev: number;
-  readonly actor: string;
-  /** Only of a message. */
-  readonly message?: LoggedMessage;
-}
-
-export interface LoggedMessage {
-  readonly room: string;
-  readonly id: string;
-  readonly seq: number;
-  readonly ordinal: number;
-  readonly sender: string;
-  readonly content: string;
-}
-
-/** A user was a member from the entry `from` until the entry `to`; Infinity while it lasts. */
-export interface Period {
-  readonly from: number;
-  to: number;
-}
-
-export interface RoomTruth {
-  readonly room: string;
-  readonly partition: number;
-  readonly timeline: TimelineEntry[];
-  readonly messages: LoggedMessage[];
-  readonly members: Map<string, MemberState>;
-  /** By user: the last event about their membership. */
-  readonly changedAt: Map<string, number>;
-  readonly periods: Map<string, Period[]>;
-}
-
-/** What the log says. */
-export interface Truth {
-  readonly rooms: ReadonlyMap<string, RoomTruth>;
-}
-
-export function foldLog(log: readonly StoredEntry[]): Truth {
-  const rooms = new Map<string, RoomTruth>();
-  for (const entry of log) {
-    const subject = parseLogSubject(entry.subject);
-    if (!subject || !('roomId' in subject) || entry.decoded.kind !== 'event') continue;
-    let room = rooms.get(subject.roomId);
-    if (!room) {
-      const { roomId, partition } = subject;
-      room = roomTruth(roomId, partition);
-      rooms.set(roomId, room);
-    }
-    if (subject.kind === 'timeline') addToTimeline(room, entry, entry.decoded.event);
-    else if ('member' in entry.decoded.event.data) setMember(room, entry.seq, entry.decoded.event.data.member);
-  }
-  return { rooms };
-}
-
-const roomTruth = (room: string, partition: number): RoomTruth => ({
-  room,
-  partition,
-  timeline: [],
-  messages: [],
-  members: new Map(),
-  changedAt: new Map(),
-  periods: new Map(),
-});
-
-function addToTimeline(room: RoomTruth, entry: StoredEntry, event: ChatEvent): void {
-  const { room: roomId, partition, timeline, messages } = room;
-  const { seq } = entry;
-  const prev = timeline.at(-1)?.seq ?? 0;
-  const place = { room: roomId, partition, seq, prev, actor: event.actor };
-  if (event.type !== 'MessageSent') return void timeline.push(place);
-  const message: LoggedMessage = {
-    room: roomId,
-    id: messageId({ partition, seq }),
-    seq,
-    ordinal: messages.length + 1,
-    sender: event.actor,
-    content: event.data.content,
-  };
-  messages.push(message);
-  timeline.push({ ...place, message });
-}
-
-function setMember(room: RoomTruth, seq: number, member: MemberState): void {
-  const before = room.members.get(member.userId);
-  room.members.set(member.userId, member);
-  room.changedAt.set(member.userId, seq);
-  const periods = room.periods.get(member.userId) ?? [];
-  room.periods.set(member.userId, periods);
-  const was = before?.standing === 'member';
-  const is = member.standing === 'member';
-  if (is && !was) periods.push({ from: seq, to: Infinity });
-  const last = periods.at(-1);
-  if (was && !is && last) last.to = seq;
-}
-
-/** Whether the user was a member when the entry was stored. */
-export function wasMember(room: RoomTruth | undefined, user: string, seq: number): boolean {
-  return periodAt(room, user, seq) !== undefined;
-}
-
-export function periodAt(room: RoomTruth | undefined, user: string, seq: number): Period | undefined {
-  return room?.periods.get(user)?.find((period) => period.from < seq && seq < period.to);
-}
-
-/** What the log must keep by itself, whoever reads it. */
 export function checkLog(log: readonly StoredEntry[]): Violation[] {
   return [...checkOrder(log), ...checkMemberships(log)];
 }
@@ -124,21 +13,14 @@ function checkOrder(log: readonly StoredEntry[]): Violation[] {
   for (const entry of log) {
     const before = lastOf.get(entry.partition);
     lastOf.set(entry.partition, entry);
-    const where = `partition ${entry.partition}, entry ${entry.seq}`;
-    if (before && (entry.seq <= before.seq || entry.at < before.at))
-      violations.push({
-        kind: 'out-of-order',
-        where: { seq: entry.seq },
-        what: `${where} does not follow its predecessor`,
-        evidence: [before, entry],
-      });
+    const where = { seq: entry.seq };
+    const place = `partition ${entry.partition}, entry ${entry.seq}`;
+    if (before && (entry.seq <= before.seq || entry.at < before.at)) {
+      const what = `${place} does not follow its predecessor`;
+      violations.push({ kind: 'out-of-order', where, what, evidence: [before, entry] });
+    }
     if (entry.decoded.kind === 'unreadable')
-      violations.push({
-        kind: 'unreadable',
-        where: { seq: entry.seq },
-        what: `${where} cannot be read`,
-        evidence: [entry],
-      });
+      violations.push({ kind: 'unreadable', where, what: `${place} cannot be read`, evidence: [entry] });
   }
   return violations;
 }
@@ -147,11 +29,13 @@ interface Seats {
   readonly members: Map<string, StoredEntry>;
   readonly standing: Map<string, { entry: StoredEntry; state: MemberState }>;
   roster?: { entry: StoredEntry; members: number; limit: number };
+  /** What the room itself says; the roster has to say the same. */
+  config?: { entry: StoredEntry; maxMembers: number };
 }
 
 /**
- * Sends against memberships, seats against the limit. The roster is the first entry of its batch: when the next one comes, and
- * at the end of the log, the members counted must be those that it says.
+ * Sends against memberships, seats against the limit. The roster stands before the rest of its batch: when the next one comes,
+ * and at the end of the log, the members counted must be those that it says, its limit the room's, and within it.
  */
 function checkMemberships(log: readonly StoredEntry[]): Violation[] {
   const rooms = new Map<string, Seats>();
@@ -168,51 +52,63 @@ function checkMemberships(log: readonly StoredEntry[]): Violation[] {
 }
 
 function applyToSeats(room: string, seats: Seats, entry: StoredEntry, event: ChatEvent): Violation[] {
-  if (event.type === 'MessageSent') {
-    const sender = seats.standing.get(event.actor);
-    if (sender?.state.standing === 'member' && !sender.state.muted) return [];
-    const what = `${event.actor} was ${sender ? standingOf(sender.state) : 'never a member'} when ${entry.seq} was stored in ${room}`;
-    return [
-      {
-        kind: 'without-membership',
-        where: { room, user: event.actor, seq: entry.seq },
-        what,
-        evidence: [...(sender ? [sender.entry] : []), entry],
-      },
-    ];
-  }
+  if (event.type === 'MessageSent') return checkSender(room, seats, entry, event.actor);
   if (event.type === 'RosterChanged') {
     const violations = rosterDiffers(room, seats);
     seats.roster = { entry, members: event.data.roster.members, limit: event.data.roster.limit };
     return violations;
   }
-  if (!('member' in event.data)) return [];
-  const { member } = event.data;
-  seats.standing.set(member.userId, { entry, state: member });
-  const seated = seats.members.has(member.userId);
-  if (member.standing === 'member') seats.members.set(member.userId, entry);
-  else seats.members.delete(member.userId);
-  const { roster } = seats;
-  if (seated || !seats.members.has(member.userId) || !roster || seats.members.size <= roster.limit) return [];
-  const what = `${room} holds ${seats.members.size} members, ${roster.limit} are allowed, since ${entry.seq}`;
-  return [
-    {
-      kind: 'over-capacity',
-      where: { room, user: member.userId, seq: entry.seq },
-      what,
-      evidence: [roster.entry, entry],
-    },
-  ];
+  if ('room' in event.data) seats.config = { entry, maxMembers: event.data.room.maxMembers };
+  return 'member' in event.data ? takeSeat(room, seats, entry, event.data.member) : [];
 }
 
-function standingOf(member: MemberState): string {
-  return member.standing === 'member' && member.muted ? 'muted' : member.standing;
+function checkSender(room: string, seats: Seats, entry: StoredEntry, user: string): Violation[] {
+  const sender = seats.standing.get(user);
+  if (sender?.state.standing === 'member' && !sender.state.muted && !sender.state.banned) return [];
+  const standing = sender ? standingOf(sender.state) : 'never a member';
+  const what = `${user} was ${standing} when ${entry.seq} was stored in ${room}`;
+  const evidence = [...(sender ? [sender.entry] : []), entry];
+  return [{ kind: 'without-membership', where: { room, user, seq: entry.seq }, what, evidence }];
 }
 
-function rosterDiffers(room: string, seats: Seats): Violation[] {
-  if (!seats.roster || seats.roster.members === seats.members.size) return [];
-  const what = `the roster of ${room} says ${seats.roster.members} members, the log has ${seats.members.size}`;
-  return [
-    { kind: 'roster-differs', where: { room, seq: seats.roster.entry.seq }, what, evidence: [seats.roster.entry] },
-  ];
+function standingOf({ standing, muted, banned }: MemberState): string {
+  if (standing !== 'member') return standing;
+  return muted ? 'muted' : banned ? 'banned' : 'a member';
+}
+
+function takeSeat(room: string, seats: Seats, entry: StoredEntry, member: MemberState): Violation[] {
+  const { userId: user } = member;
+  seats.standing.set(user, { entry, state: member });
+  const seated = seats.members.has(user);
+  if (member.standing === 'member') seats.members.set(user, entry);
+  else seats.members.delete(user);
+  const limit = limitOf(seats);
+  if (seated || !seats.members.has(user) || seats.members.size <= limit) return [];
+  const what = `${room} holds ${seats.members.size} members, ${limit} are allowed, since ${entry.seq}`;
+  const evidence = [seats.config?.entry, seats.roster?.entry, entry].filter((each) => each !== undefined);
+  return [{ kind: 'over-capacity', where: { room, user, seq: entry.seq }, what, evidence }];
+}
+
+/** As the room and its roster say; where they differ, the smaller. */
+const limitOf = ({ roster, config }: Seats): number =>
+  Math.min(roster?.limit ?? Infinity, config?.maxMembers ?? Infinity);
+
+function rosterDiffers(room: string, { roster, config, members }: Seats): Violation[] {
+  if (!roster) return [];
+  const where = { room, seq: roster.entry.seq };
+  const found: Violation[] = [];
+  if (roster.members !== members.size) {
+    const what = `the roster of ${room} says ${roster.members} members, the log has ${members.size}`;
+    found.push({ kind: 'roster-differs', where, what, evidence: [roster.entry] });
+  }
+  if (config && roster.limit !== config.maxMembers) {
+    const what = `the roster of ${room} has ${roster.limit} seats, the room ${config.maxMembers}`;
+    found.push({ kind: 'roster-differs', where, what, evidence: [roster.entry, config.entry] });
+  }
+  // A limit that was set below the number of those who were in.
+  if (roster.members === members.size && members.size > roster.limit) {
+    const what = `${room} has ${roster.limit} seats since ${roster.entry.seq}, and ${members.size} members`;
+    found.push({ kind: 'over-capacity', where, what, evidence: [roster.entry] });
+  }
+  return found;
 }

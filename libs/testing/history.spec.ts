@@ -92,7 +92,7 @@ describe('finds a planted fault:', () => {
     ],
     [
       'a log whose times do not rise',
-      ['out-of-order'],
+      ['differs', 'out-of-order'],
       ({ history }) => {
         const last = history.log.at(-1)!;
         history.log.splice(-1, 1, { ...last, at: 0 });
@@ -149,7 +149,7 @@ describe('finds a planted fault:', () => {
     ],
     [
       'a room that the log does not know',
-      ['view-messages'],
+      ['view-room'],
       ({ history }) => {
         history.rooms = [{ room: 'attic', memberCount: 0, members: [], messages: [] }];
       },
