@@ -1,0 +1,167 @@
+/**
+ * The load of the fan-out rows, as a process of its own: raw sockets in rooms, and a closed loop that keeps a number of messages
+ * outstanding in each room. Every delivery is counted, and has to be the next one of its socket: a loss, a repeat or a wrong
+ * order fails the run.
+ */
+import { quantile } from '../statistics.js';
+import { serve } from '../program.js';
+import { enter, type Seat } from './entrances.js';
+import { MarkReader } from './marked-frames.js';
+import type { RawSocket } from './raw-socket.js';
+import { openSource, type Source, type SourceOptions } from './sources.js';
+
+export interface LoopOptions {
+  /** Messages that are on their way in each room. */
+  readonly outstanding: number;
+  readonly seconds: number;
+  /** After a message has reached its last socket; 0 for none. */
+  readonly restMs: number;
+}
+
+export interface LoopResult {
+  readonly deliveries: number;
+  readonly seconds: number;
+  /** From the publishing to the room's last socket. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** More than any loop has outstanding. */
+const RING = 1_024;
+const OPENING_AT_ONCE = 50;
+const STALLED_AFTER_MS = 15_000;
+const STALL_LOOK_MS = 1_000;
+
+interface Room {
+  readonly id: string;
+  size: number;
+  sent: number;
+  completed: number;
+  /** By message number modulo RING. */
+  readonly received: Uint32Array;
+  readonly sentAtMs: Float64Array;
+}
+
+const rooms = new Map<string, Room>();
+const sockets: RawSocket[] = [];
+const marks = new MarkReader();
+let source: Source | undefined;
+let loop: Loop | undefined;
+let fault: string | undefined;
+
+function fail(what: string): void {
+  fault ??= what;
+  loop?.fail(fault);
+}
+
+class Loop {
+  private readonly startMs = performance.now();
+  private readonly latencies: number[] = [];
+  private deliveries = 0;
+  private lastMs = this.startMs;
+  private lastSeen = 0;
+  private over = false;
+  private readonly timers: NodeJS.Timeout[];
+  private finish: (result: LoopResult) => void = () => undefined;
+  private giveUp: (error: Error) => void = () => undefined;
+  readonly result: Promise<LoopResult>;
+
+  constructor(
+    private readonly publisher: Source,
+    private readonly options: LoopOptions,
+  ) {
+    this.result = new Promise((resolve, reject) => ([this.finish, this.giveUp] = [resolve, reject]));
+    this.timers = [
+      setTimeout(() => this.end(), options.seconds * 1_000),
+      setInterval(() => this.lookForStall(), STALL_LOOK_MS),
+    ];
+    for (const room of rooms.values()) for (let i = 0; i < options.outstanding; i += 1) this.publish(room);
+  }
+
+  /** A message has reached the last socket of its room. */
+  completed(room: Room, index: number): void {
+    this.lastMs = performance.now();
+    this.latencies.push(this.lastMs - (room.sentAtMs[index % RING] ?? 0));
+    this.deliveries += room.size;
+    room.completed += 1;
+    if (this.over) this.endWhenAllAreHere();
+    else if (this.options.restMs === 0) this.publish(room);
+    else setTimeout(() => this.over || this.publish(room), this.options.restMs);
+  }
+
+  fail(what: string): void {
+    this.stopTimers();
+    this.giveUp(new Error(what));
+  }
+
+  private publish(room: Room): void {
+    const index = room.sent++;
+    room.received[index % RING] = 0;
+    room.sentAtMs[index % RING] = performance.now();
+    this.publisher.publish(room.id, index);
+  }
+
+  private end(): void {
+    this.over = true;
+    this.endWhenAllAreHere();
+  }
+
+  private endWhenAllAreHere(): void {
+    for (const room of rooms.values()) if (room.completed < room.sent) return;
+    this.stopTimers();
+    const sorted = this.latencies.sort((a, b) => a - b);
+    const { deliveries, lastMs, startMs } = this;
+    const [p50Ms, p99Ms] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];
+    this.finish({ deliveries, seconds: (lastMs - startMs) / 1_000, p50Ms, p99Ms });
+  }
+
+  private lookForStall(): void {
+    if (performance.now() - Math.max(this.lastMs, this.lastSeen) < STALLED_AFTER_MS) return;
+    const behind = [...rooms.values()].filter((room) => room.completed < room.sent);
+    fail(`nothing arrived for ${STALLED_AFTER_MS} ms: ${behind.map((room) => missing(room)).slice(0, 5).join('; ')}`);
+  }
+
+  private stopTimers(): void {
+    for (const timer of this.timers) clearTimeout(timer);
+  }
+}
+
+const missing = (room: Room): string =>
+  `${room.id} has ${room.received[room.completed % RING]} of ${room.size} deliveries of message ${room.completed}`;
+
+async function open(seat: Seat): Promise<void> {
+  const room = rooms.get(seat.room) ?? newRoom(seat.room);
+  let next = room.sent;
+  room.size += 1;
+  const socket = await enter(seat, (chunk, from, to) => {
+    const index = marks.read(chunk, from, to);
+    if (index < 0) return;
+    if (index !== next) fail(`${seat.room}: message ${index} came where ${next} was due`);
+    next = index + 1;
+    if (++room.received[index % RING]! === room.size) loop?.completed(room, index);
+  });
+  socket.onEnd = (why) => fail(`a socket of ${seat.room} ended: ${why}`);
+  sockets.push(socket);
+}
+
+function newRoom(id: string): Room {
+  const room = { id, size: 0, sent: 0, completed: 0, received: new Uint32Array(RING), sentAtMs: new Float64Array(RING) };
+  rooms.set(id, room);
+  return room;
+}
+
+serve({
+  source: async (options: SourceOptions) => {
+    source = await openSource(options, (error) => fail(String(error)));
+  },
+  enter: async (seats: readonly Seat[]) => {
+    for (let i = 0; i < seats.length; i += OPENING_AT_ONCE)
+      await Promise.all(seats.slice(i, i + OPENING_AT_ONCE).map(open));
+  },
+  run: async (options: LoopOptions): Promise<LoopResult> => {
+    if (source === undefined) throw new Error('no source');
+    if (fault !== undefined) throw new Error(fault);
+    loop = new Loop(source, options);
+    return loop.result;
+  },
+});

@@ -1,0 +1,72 @@
+/** Runs one benchmark: starts its subjects, measures them in turn, and ends them. */
+import type { Benchmark, Round, Started } from './benchmark.js';
+import { coresBetween, sampleCpu, untilQuiet } from './cpu.js';
+import type { RoundResult, SubjectResult } from './section.js';
+import { Stage } from './stage.js';
+
+const QUIET_PATIENCE_MS = 15_000;
+const QUIET_PATIENCE_QUICK_MS = 500;
+
+export interface RunOptions {
+  readonly rounds: number;
+  readonly quick: boolean;
+  readonly say: (line: string) => void;
+}
+
+export interface Measured {
+  readonly subjects: readonly SubjectResult[];
+  readonly leftOut: readonly string[];
+}
+
+/** Thrown by a subject that this machine cannot run; the benchmark goes on without it, and says so. */
+export class LeftOutError extends Error {
+  override readonly name = 'LeftOutError';
+}
+
+interface Running {
+  readonly name: string;
+  readonly started: Started;
+  readonly rounds: RoundResult[];
+}
+
+export async function runBenchmark(benchmark: Benchmark, options: RunOptions): Promise<Measured> {
+  const stage = await Stage.open(options.quick, options.say);
+  const running: Running[] = [];
+  const leftOut: string[] = [];
+  try {
+    for (const { name, start } of benchmark.subjects) {
+      try {
+        running.push({ name, started: await start(stage), rounds: [] });
+      } catch (error) {
+        if (!(error instanceof LeftOutError)) throw error;
+        leftOut.push(`${name}: ${error.message}`);
+      }
+    }
+    for (const { started } of running) await started.warm?.({ number: 0, quick: options.quick });
+    for (let number = 1; number <= options.rounds; number += 1)
+      for (const subject of running) await measureOne(benchmark, subject, { number, quick: options.quick }, options);
+    return { subjects: running.map(({ name, rounds }) => ({ name, rounds })), leftOut };
+  } finally {
+    for (const { started } of running.reverse()) await started.stop();
+    await stage.close();
+  }
+}
+
+async function measureOne(benchmark: Benchmark, subject: Running, round: Round, options: RunOptions): Promise<void> {
+  const { name, started, rounds } = subject;
+  await untilQuiet(options.quick ? QUIET_PATIENCE_QUICK_MS : QUIET_PATIENCE_MS);
+  const before = sampleCpu(started.processes());
+  const measured = await started.measure(round);
+  const after = sampleCpu(started.processes());
+  const value = measured[benchmark.figure];
+  if (value === undefined || !Number.isFinite(value))
+    throw new Error(`${benchmark.name}: ${name} measured no ${benchmark.figure} (${JSON.stringify(measured)})`);
+  const cores = coresBetween(before, after);
+  const perCore = started.worker === undefined ? undefined : value / (cores[started.worker] ?? NaN);
+  const figures = { ...measured, ...(perCore !== undefined && Number.isFinite(perCore) && { [PER_CORE]: perCore }) };
+  rounds.push({ figures, cores });
+  options.say(`  round ${round.number}, ${name}: ${Math.round(value * 1_000) / 1_000} ${benchmark.figure}`);
+}
+
+/** What one core of the process that does the work would give. */
+export const PER_CORE = 'per worker core';
