@@ -90,9 +90,8 @@ type Handlers = Readonly<Record<string, (argument: never) => unknown>>;
 
 /** The program's end. */
 export function serve(handlers: Handlers): void {
-  const { send } = process;
-  if (send === undefined) throw new Error('this program is started by a benchmark');
-  const answer = (value: Answer): void => void send.call(process, value);
+  if (process.send === undefined) throw new Error('this program is started by a benchmark');
+  const answer = (value: Answer): void => void process.send?.(value);
   const handle = async ({ id, name, argument }: Call): Promise<void> => {
     try {
       const handler = handlers[name];

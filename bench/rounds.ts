@@ -1,5 +1,6 @@
 /** Runs one benchmark: starts its subjects, measures them in turn, and ends them. */
 import type { Benchmark, Round, Started } from './benchmark.js';
+import { LeftOutError } from './left-out.js';
 import { coresBetween, sampleCpu, untilQuiet } from './cpu.js';
 import type { RoundResult, SubjectResult } from './section.js';
 import { Stage } from './stage.js';
@@ -16,11 +17,6 @@ export interface RunOptions {
 export interface Measured {
   readonly subjects: readonly SubjectResult[];
   readonly leftOut: readonly string[];
-}
-
-/** Thrown by a subject that this machine cannot run; the benchmark goes on without it, and says so. */
-export class LeftOutError extends Error {
-  override readonly name = 'LeftOutError';
 }
 
 interface Running {

@@ -18,6 +18,7 @@ const OPEN = 0x30;
 const PING = 0x32;
 const PONG_TEXT = '3';
 const CONNECT_TEXT = '40';
+const JOINED_TEXT = '42["joined"]';
 
 /** Resolves when the server has the socket in its room. @param onFrame what comes after that */
 export async function enter(seat: Seat, onFrame: OnFrame): Promise<RawSocket> {
@@ -47,9 +48,9 @@ function hasEntered(kind: Kind, payload: Buffer, send: (text: string) => void): 
     case 'parley':
       return payload.includes(CAUGHT_UP);
     case 'socket.io':
-      // The handshake's answer is a packet of its own each; the first may come before the socket is known here.
-      if (payload[0] === OPEN) queueMicrotask(() => send(CONNECT_TEXT));
-      return payload.toString('latin1', 0, 2) === CONNECT_TEXT;
+      // The first packet may come with the upgrade, before the socket is known here.
+      if (payload[0] === OPEN) setImmediate(() => send(CONNECT_TEXT));
+      return payload.toString('latin1') === JOINED_TEXT;
   }
 }
 

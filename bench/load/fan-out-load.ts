@@ -5,6 +5,7 @@
  */
 import { quantile } from '../statistics.js';
 import { serve } from '../program.js';
+import { type Books, Room } from './deliveries.js';
 import { enter, type Seat } from './entrances.js';
 import { MarkReader } from './marked-frames.js';
 import type { RawSocket } from './raw-socket.js';
@@ -26,21 +27,10 @@ export interface LoopResult {
   readonly p99Ms: number;
 }
 
-/** More than any loop has outstanding. */
-const RING = 1_024;
 const OPENING_AT_ONCE = 50;
 const STALLED_AFTER_MS = 15_000;
 const STALL_LOOK_MS = 1_000;
-
-interface Room {
-  readonly id: string;
-  size: number;
-  sent: number;
-  completed: number;
-  /** By message number modulo RING. */
-  readonly received: Uint32Array;
-  readonly sentAtMs: Float64Array;
-}
+const ROOMS_SHOWN = 5;
 
 const rooms = new Map<string, Room>();
 const sockets: RawSocket[] = [];
@@ -48,6 +38,11 @@ const marks = new MarkReader();
 let source: Source | undefined;
 let loop: Loop | undefined;
 let fault: string | undefined;
+
+const books: Books = {
+  onComplete: (room, sentAtMs) => loop?.completed(room, sentAtMs),
+  onFault: fail,
+};
 
 function fail(what: string): void {
   fault ??= what;
@@ -59,7 +54,6 @@ class Loop {
   private readonly latencies: number[] = [];
   private deliveries = 0;
   private lastMs = this.startMs;
-  private lastSeen = 0;
   private over = false;
   private readonly timers: NodeJS.Timeout[];
   private finish: (result: LoopResult) => void = () => undefined;
@@ -79,11 +73,10 @@ class Loop {
   }
 
   /** A message has reached the last socket of its room. */
-  completed(room: Room, index: number): void {
+  completed(room: Room, sentAtMs: number): void {
     this.lastMs = performance.now();
-    this.latencies.push(this.lastMs - (room.sentAtMs[index % RING] ?? 0));
+    this.latencies.push(this.lastMs - sentAtMs);
     this.deliveries += room.size;
-    room.completed += 1;
     if (this.over) this.endWhenAllAreHere();
     else if (this.options.restMs === 0) this.publish(room);
     else setTimeout(() => this.over || this.publish(room), this.options.restMs);
@@ -95,10 +88,7 @@ class Loop {
   }
 
   private publish(room: Room): void {
-    const index = room.sent++;
-    room.received[index % RING] = 0;
-    room.sentAtMs[index % RING] = performance.now();
-    this.publisher.publish(room.id, index);
+    this.publisher.publish(room.id, room.send(performance.now()));
   }
 
   private end(): void {
@@ -107,7 +97,7 @@ class Loop {
   }
 
   private endWhenAllAreHere(): void {
-    for (const room of rooms.values()) if (room.completed < room.sent) return;
+    for (const room of rooms.values()) if (room.isWaiting) return;
     this.stopTimers();
     const sorted = this.latencies.sort((a, b) => a - b);
     const { deliveries, lastMs, startMs } = this;
@@ -116,9 +106,9 @@ class Loop {
   }
 
   private lookForStall(): void {
-    if (performance.now() - Math.max(this.lastMs, this.lastSeen) < STALLED_AFTER_MS) return;
-    const behind = [...rooms.values()].filter((room) => room.completed < room.sent);
-    fail(`nothing arrived for ${STALLED_AFTER_MS} ms: ${behind.map((room) => missing(room)).slice(0, 5).join('; ')}`);
+    if (performance.now() - this.lastMs < STALLED_AFTER_MS) return;
+    const missing = [...rooms.values()].filter((room) => room.isWaiting).map((room) => room.missing);
+    fail(`nothing arrived for ${STALLED_AFTER_MS} ms: ${missing.slice(0, ROOMS_SHOWN).join('; ')}`);
   }
 
   private stopTimers(): void {
@@ -126,28 +116,16 @@ class Loop {
   }
 }
 
-const missing = (room: Room): string =>
-  `${room.id} has ${room.received[room.completed % RING]} of ${room.size} deliveries of message ${room.completed}`;
-
 async function open(seat: Seat): Promise<void> {
-  const room = rooms.get(seat.room) ?? newRoom(seat.room);
-  let next = room.sent;
-  room.size += 1;
+  const room = rooms.get(seat.room) ?? new Room(seat.room, books);
+  rooms.set(seat.room, room);
+  const delivered = room.enter();
   const socket = await enter(seat, (chunk, from, to) => {
     const index = marks.read(chunk, from, to);
-    if (index < 0) return;
-    if (index !== next) fail(`${seat.room}: message ${index} came where ${next} was due`);
-    next = index + 1;
-    if (++room.received[index % RING]! === room.size) loop?.completed(room, index);
+    if (index >= 0) delivered(index);
   });
   socket.onEnd = (why) => fail(`a socket of ${seat.room} ended: ${why}`);
   sockets.push(socket);
-}
-
-function newRoom(id: string): Room {
-  const room = { id, size: 0, sent: 0, completed: 0, received: new Uint32Array(RING), sentAtMs: new Float64Array(RING) };
-  rooms.set(id, room);
-  return room;
 }
 
 serve({

@@ -6,16 +6,17 @@
  * - `log`: appended to the log by the platform's own publisher; the broker stores and republishes them, and whatever follows
  *   the log works too.
  */
-import { MsgHdrsImpl, type NatsConnection } from '@nats-io/transport-node';
-import { type ChatEvent, encodeEvent, HEADERS, liveSubject, LIVE, streamName, Subjects } from '#contract';
+import { connect, MsgHdrsImpl, type NatsConnection } from '@nats-io/transport-node';
+import { type ChatEvent, encodeEvent, HEADERS, liveSubject, streamName, Subjects } from '#contract';
+import { natsOptions } from '#embedded';
 import { type EventLog, openEventLog } from '#event-log';
-import { connectNats, loadConfig } from '#service';
 import { markedContent } from './marked-frames.js';
 
 export type Means = 'live' | 'log';
 
 export interface SourceOptions {
-  readonly natsUrl: string;
+  /** With credentials. */
+  readonly natsUrls: readonly string[];
   readonly partitions: number;
   readonly means: Means;
   readonly contentBytes: number;
@@ -25,14 +26,12 @@ export interface SourceOptions {
 
 export interface Source {
   publish(room: string, index: number): void;
-  /** Everything has reached the broker. */
   close(): Promise<void>;
 }
 
 export async function openSource(options: SourceOptions, onFault: (error: unknown) => void): Promise<Source> {
-  const config = loadConfig({ NATS_URL: options.natsUrl, DATABASE_URL: 'postgres://unused', JWT_SECRET: 'x'.repeat(32) });
-  const nats = await connectNats(config, 'bench-load');
-  const log = await openEventLog(nats, { partitions: options.partitions, replicas: 1 });
+  const nats = await connect({ ...natsOptions(options.natsUrls), name: 'load' });
+  const log = await openEventLog(nats, { partitions: options.partitions });
   const close = (): Promise<void> => nats.close();
   return options.means === 'log'
     ? { publish: intoLog(log, options, onFault), close }
@@ -74,6 +73,3 @@ async function beside(nats: NatsConnection, log: EventLog, options: SourceOption
     nats.publish(liveSubject(subject), encodeEvent(message(index, options)), { headers });
   };
 }
-
-/** What a server without a platform subscribes to, to get the same messages. */
-export const roomsLive = (room: string): string => LIVE.room(room);

@@ -1,0 +1,74 @@
+/** Live delivery: one message, many sockets. */
+import type { Platform } from '#embedded';
+import type { Benchmark, Subject } from '../benchmark.js';
+import { bareServer, type Server, type Shape, socketIoServer, underLoad } from '../load/fan-out.js';
+import { brokerOf, makeRooms, parley, pidOf, seatsOf } from '../parley.js';
+import { redisServer } from '../peers/redis-server.js';
+import type { Stage } from '../stage.js';
+
+const subject = (
+  name: string,
+  shape: Shape,
+  serve: (platform: Platform, stage: Stage) => Promise<Server>,
+): Subject => ({
+  name,
+  start: async (stage) => {
+    const platform = await parley(stage, { sync: 'off' });
+    stage.say(`  ${name}: ${shape.rooms} x ${shape.socketsEach} sockets come`);
+    return underLoad(await serve(platform, stage), brokerOf(platform), shape);
+  },
+});
+
+const parleySubject = (shape: Shape): Subject =>
+  subject('parley', shape, async (platform) => {
+    const rooms = await makeRooms(platform, 'parley', shape.rooms, shape.socketsEach);
+    const gateway = pidOf(platform, 'gateway-1');
+    return { processes: { gateway }, worker: 'gateway', seats: seatsOf(platform, rooms), stop: async () => undefined };
+  });
+
+const bareSubject = (shape: Shape): Subject =>
+  subject('bare', shape, (platform) => bareServer(platform.natsUrls(), shape));
+
+const socketIoSubject = (shape: Shape): Subject =>
+  subject('socket.io', shape, (platform) => socketIoServer(platform.natsUrls(), shape));
+
+const twoNodesSubject = (shape: Shape): Subject =>
+  subject('socket.io, 2 nodes + redis', shape, async (platform, stage) => {
+    const { url } = await stage.once('redis', () => redisServer(stage.folder));
+    return socketIoServer(platform.natsUrls(), shape, url);
+  });
+
+const fanOut = (name: string, shape: Shape, sentence: string, goals: readonly string[]): Benchmark => ({
+  name,
+  sentence,
+  figure: 'deliveries/s',
+  better: 'higher',
+  goals,
+  subjects: [parleySubject(shape), bareSubject(shape), socketIoSubject(shape), twoNodesSubject(shape)],
+});
+
+const live = { restMs: 0, means: 'live' } as const;
+const HOW =
+  'Everybody gets the same events by the same means: copies of stored events as the broker republishes them, which the load itself ' +
+  'publishes, closed loop; each delivery is counted, and has to be the next one of its socket.';
+
+export const benchmarks: readonly Benchmark[] = [
+  fanOut(
+    'fan-out-1x1000x4',
+    { ...live, rooms: 1, socketsEach: 1_000, outstanding: 4 },
+    `Live fan-out, 1 room x 1,000 sockets, 4 messages outstanding. ${HOW}`,
+    ['>= 0.9 of bare', '>= 3 x socket.io'],
+  ),
+  fanOut(
+    'fan-out-1x1000x32',
+    { ...live, rooms: 1, socketsEach: 1_000, outstanding: 32 },
+    `Live fan-out, 1 room x 1,000 sockets, 32 messages outstanding. ${HOW}`,
+    ['>= 0.8 of bare', '>= 20 x socket.io'],
+  ),
+  fanOut(
+    'fan-out-100x10x8',
+    { ...live, rooms: 100, socketsEach: 10, outstanding: 8 },
+    `Live fan-out, 100 rooms x 10 sockets, 8 messages outstanding in each room. ${HOW}`,
+    ['>= 0.85 of bare', '>= 5 x socket.io'],
+  ),
+];
