@@ -44,6 +44,8 @@ const environment = z.object({
     .optional(),
   DATABASE_READ_URLS: list.optional(),
   JWT_SECRET: z.string().min(1).optional(),
+  /** The secret before: its tokens are taken until it is taken out, so that a change signs nobody out. */
+  JWT_SECRET_PREVIOUS: z.string().min(1).optional(),
   JWKS_URL: z.url().optional(),
   COMMANDS: list.pipe(z.array(z.enum(COMMAND_SERVICES)).min(1)).optional(),
   PARTITIONS: z.coerce.number().int().min(1).max(LIMITS.partitions).default(4),
@@ -61,6 +63,17 @@ const environment = z.object({
   LOG_LEVEL: z.enum(['error', 'warn', 'log', 'debug']).default('log'),
   LOG_FORMAT: z.enum(['text', 'json']).default('text'),
 });
+
+/** What a message about a wrong value never repeats: they hold passwords, and messages go to logs. */
+const SECRETS: ReadonlySet<string> = new Set([
+  'DATABASE_READ_URLS',
+  'DATABASE_URL',
+  'JWKS_URL',
+  'JWT_SECRET',
+  'JWT_SECRET_PREVIOUS',
+  'NATS_PASSWORD',
+  'NATS_URL',
+]);
 
 const MINUTE_MS = 60_000;
 /** A shared secret shorter than this is only good for a demo on loopback. */
@@ -86,6 +99,8 @@ export interface Config {
   readonly databaseUrl: string | undefined;
   readonly databaseReadUrls: readonly string[];
   readonly jwtSecret: string | undefined;
+  /** Taken as well, and signs nothing. */
+  readonly jwtSecretPrevious: string | undefined;
   readonly jwksUrl: string | undefined;
   /** Exactly one source of identity; `demo` has own accounts and, if given, a shared secret side by side. */
   readonly identity: IdentitySource;
@@ -120,7 +135,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const variable = String(issue?.path[0]);
-    throw new ConfigError(`${variable}=${String(given[variable])}: ${issue?.message ?? 'wrong value'}`);
+    const named = SECRETS.has(variable) ? variable : `${variable}=${String(given[variable])}`;
+    throw new ConfigError(`${named}: ${issue?.message ?? 'wrong value'}`);
   }
   const e = parsed.data;
   const loopback = LOOPBACK.has(e.HOST);
@@ -143,6 +159,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     databaseUrl: e.DATABASE_URL,
     databaseReadUrls: e.DATABASE_READ_URLS ?? [],
     jwtSecret: e.JWT_SECRET,
+    jwtSecretPrevious: e.JWT_SECRET_PREVIOUS,
     jwksUrl: e.JWKS_URL,
     identity: identitySource(e, demo),
     commands: e.COMMANDS ?? [...COMMAND_SERVICES],
@@ -169,6 +186,8 @@ function grpcTls({ GRPC_TLS_CERT: certFile, GRPC_TLS_KEY: keyFile }: z.output<ty
 }
 
 function identitySource(e: z.output<typeof environment>, demo: boolean): IdentitySource {
+  if (e.JWT_SECRET_PREVIOUS !== undefined && e.JWT_SECRET === undefined)
+    throw new ConfigError('JWT_SECRET_PREVIOUS is the secret before JWT_SECRET, which is not set');
   if (e.JWT_SECRET !== undefined && e.JWKS_URL !== undefined)
     throw new ConfigError('JWT_SECRET and JWKS_URL are both set: exactly one source of identity may be on');
   if (demo) {
@@ -178,7 +197,8 @@ function identitySource(e: z.output<typeof environment>, demo: boolean): Identit
   }
   if (e.JWKS_URL !== undefined) return 'jwks';
   if (e.JWT_SECRET === undefined) return 'accounts';
-  if (Buffer.byteLength(e.JWT_SECRET) < SECRET_BYTES_MIN)
-    throw new ConfigError(`JWT_SECRET has to have at least ${SECRET_BYTES_MIN} bytes outside of demo mode`);
+  for (const variable of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS'] as const)
+    if (Buffer.byteLength(e[variable] ?? e.JWT_SECRET) < SECRET_BYTES_MIN)
+      throw new ConfigError(`${variable} has to have at least ${SECRET_BYTES_MIN} bytes outside of demo mode`);
   return 'secret';
 }

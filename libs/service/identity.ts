@@ -34,17 +34,30 @@ export const OWN_TOKENS = { issuer: OWN_ISSUER, algorithm: 'EdDSA' } as const;
  * @param ownKeys resolves Parley's own public keys by `kid`; needed where accounts are on
  */
 export function createTokenVerifier(config: Config, ownKeys: JWTVerifyGetKey): TokenVerifier {
-  const secret = config.jwtSecret === undefined ? undefined : new TextEncoder().encode(config.jwtSecret);
+  const secrets = [config.jwtSecret, config.jwtSecretPrevious].flatMap((text) =>
+    text === undefined ? [] : new TextEncoder().encode(text),
+  );
   const remote = config.jwksUrl === undefined ? undefined : createRemoteJWKSet(new URL(config.jwksUrl));
   return remembering({
     async verify(token) {
       if (remote !== undefined) return check(() => jwtVerify(token, remote, options(EXTERNAL_ALGORITHMS)));
       if (config.identity === 'accounts') return check(() => jwtVerify(token, ownKeys, ownOptions()));
-      if (secret !== undefined && (config.identity === 'secret' || !carriesKeyId(token)))
-        return check(() => jwtVerify(token, secret, options(['HS256'])));
+      if (secrets.length > 0 && (config.identity === 'secret' || !carriesKeyId(token)))
+        return check(() => verifyByAny(token, secrets));
       return check(() => jwtVerify(token, ownKeys, ownOptions()));
     },
   });
+}
+
+/** The secret of now, else the one before it: what is wrong with a token is told by the last that was tried. */
+async function verifyByAny(token: string, secrets: readonly Uint8Array[]): Promise<{ payload: JWTPayload }> {
+  const [secret, ...rest] = secrets;
+  try {
+    return await jwtVerify(token, secret ?? new Uint8Array(), options(['HS256']));
+  } catch (error) {
+    if (rest.length > 0 && error instanceof errors.JWSSignatureVerificationFailed) return verifyByAny(token, rest);
+    throw error;
+  }
 }
 
 /** Clients send the same token again and again, and each signature costs more than a small query. */

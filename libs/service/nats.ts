@@ -30,7 +30,10 @@ export async function connectNats(config: Config, name: string): Promise<NatsCon
       pingInterval: PING_INTERVAL_MS,
     });
   } catch (cause) {
-    const servers = config.natsUrls.join(', ') || '(NATS_URL is not set)';
+    const servers = config.natsUrls.map(withoutCredentials).join(', ') || '(NATS_URL is not set)';
     throw new Error(`no NATS server answers at ${servers}: start one or set NATS_URL (${String(cause)})`, { cause });
   }
 }
+
+/** For a message: whoever reads logs need not know the password. */
+const withoutCredentials = (url: string): string => url.replace(/^([a-z+]+:\/\/)?[^/]*@/i, '$1');
