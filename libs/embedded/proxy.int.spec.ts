@@ -98,6 +98,12 @@ describe('startProxy', () => {
     expect(echo.url).toBe(path);
   });
 
+  test('how long a connection is kept is said by the proxy, not by what is behind it', async () => {
+    for (const { server } of upstreams) server.keepAliveTimeout = 72_000;
+    const { headers } = await fetch(`${proxy.url}/api/rooms`);
+    expect(headers.get('keep-alive')).toBe('timeout=5');
+  });
+
   test('upstreams take turns', async () => {
     const names = [await ask('/'), await ask('/'), await ask('/')].map((echo) => echo.name);
     expect(new Set(names).size).toBe(2);

@@ -52,6 +52,8 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   };
 }
 
+const OF_ONE_CONNECTION = ['connection', 'keep-alive'];
+
 /** Every upstream once, beginning with the one after the last time's first. */
 function takeTurns({ gateways, apis }: ProxyOptions): (path: string) => URL[] {
   const turns = { gateways: 0, apis: 0 };
@@ -76,7 +78,10 @@ function forward(asked: IncomingMessage, answer: ServerResponse, upstreams: URL[
     else asked.pipe(passed);
   });
   passed.on('response', (given) => {
-    answer.writeHead(given.statusCode ?? 502, given.statusMessage, given.headers);
+    // How long a connection is kept is said of each by its own server: a client that believed the upstream's would meet a closed one.
+    const headers = { ...given.headers };
+    for (const name of OF_ONE_CONNECTION) delete headers[name];
+    answer.writeHead(given.statusCode ?? 502, given.statusMessage, headers);
     answer.flushHeaders();
     given.on('error', () => answer.destroy());
     given.pipe(answer);

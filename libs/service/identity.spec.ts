@@ -75,6 +75,29 @@ describe('a shared secret', () => {
   });
 });
 
+describe('a shared secret that is being replaced', () => {
+  const BEFORE = 'the shared secret of before, 32 bytes';
+  const env = { JWT_SECRET: SECRET, JWT_SECRET_PREVIOUS: BEFORE };
+  const claims = { sub: 'a', exp: EXP };
+
+  test('signs nobody out: tokens of both are taken, and of no third one', async () => {
+    const verifier = createTokenVerifier(loadConfig(env), noKeys);
+    for (const secret of [SECRET, BEFORE])
+      expect(await verifier.verify(signed(HS256, claims, secret))).toMatchObject({ userId: 'a' });
+    await expect(verifier.verify(signed(HS256, claims, `${BEFORE}!`))).rejects.toMatchObject({
+      code: 'unauthenticated',
+    });
+    await expect(verifier.verify(signed(HS256, { ...claims, exp: EXP - 3_600 }, BEFORE))).rejects.toMatchObject({
+      code: 'token_expired',
+    });
+  });
+
+  test('counts no more once it has been taken out', async () => {
+    const verifier = createTokenVerifier(loadConfig({ JWT_SECRET: SECRET }), noKeys);
+    await expect(verifier.verify(signed(HS256, claims, BEFORE))).rejects.toMatchObject({ code: 'unauthenticated' });
+  });
+});
+
 describe('an external issuer', () => {
   test('signs with its own keys; nobody is signed out while it is away', async () => {
     const { publicKey, privateKey } = await generateKeyPair('ES256');

@@ -13,5 +13,5 @@ export { RateLimit } from './rate-limits.js';
 export { refusingRevoked } from './revocations.js';
 export { type Openers, openResources, type Resources, runMicroservice } from './resources.js';
 export { ResourcesModule } from './resources.module.js';
-export { ownKeys, SigningKeys, type Statements } from './signing-keys.js';
+export { type KeyView, OWN_TOKEN_LIFE_MAX_S, ownKeys, SigningKeys, type Statements } from './signing-keys.js';
 export { COMMAND_BUS, CONFIG, DATABASE, EVENT_LOG, HEALTH, NATS } from './tokens.js';

@@ -53,6 +53,25 @@ describe('own keys', () => {
     expect(table.reads).toBe(0);
   });
 
+  test('one that an operator has revoked is forgotten within a minute', async () => {
+    jest.useFakeTimers({ now: Date.now(), doNotFake: ['setImmediate', 'setTimeout'] });
+    try {
+      const table = new Keys();
+      await table.add('a');
+      await table.add('b');
+      const find = ownKeys(table);
+      await find({ alg: 'EdDSA', kid: 'a' }, token);
+      table.rows.shift();
+      jest.advanceTimersByTime(61_000);
+      await expect(find({ alg: 'EdDSA', kid: 'a' }, token)).rejects.toMatchObject({
+        code: 'ERR_JWKS_NO_MATCHING_KEY',
+      });
+      await expect(find({ alg: 'EdDSA', kid: 'b' }, token)).resolves.toBeDefined();
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
   test('while the database is away known ones are good still, and strange ones are unavailable, not wrong', async () => {
     const table = new Keys();
     await table.add('a');

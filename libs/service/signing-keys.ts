@@ -1,7 +1,8 @@
 /**
  * The keys that sign Parley's own tokens: Ed25519, in the table `signing_keys`. Exactly one key is active (a unique index on
- * the rows that are not retired sees to it), so whichever replica comes first makes it and the others take it. A retired key
- * signs nothing new and is still shown and accepted until every token that it can have signed has ended.
+ * the rows that are not retired sees to it), so whichever replica comes first makes it and the others take it. A key that is too
+ * old is retired by whoever signs next. A retired key signs nothing new and is still shown and accepted until every token that it
+ * can have signed has ended; a revoked one is gone, and its tokens with it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -21,19 +22,32 @@ export interface Statements {
 }
 
 /** A replica may sign with a key for so long after another has retired it. */
-const ACTIVE_KEY_CACHE_MS = 60_000;
-/** Longer than the cache above, a token's life and the clocks' tolerance together. */
-const RETIRED_KEY_KEPT_MS = 60 * 60_000;
+const ACTIVE_KEY_CACHE_MS = 5_000;
+/** The longest life of a token that we sign: `parley token`. Sessions' tokens live for minutes. */
+export const OWN_TOKEN_LIFE_MAX_S = 24 * 60 * 60;
+/** Longer than such a life, the cache above and the clocks' tolerance together. */
+const RETIRED_KEY_KEPT_S = OWN_TOKEN_LIFE_MAX_S + 60 * 60;
+/** A key that is older is retired by itself. */
+const KEY_AGE_MAX_S = 90 * 24 * 60 * 60;
 /** A token that names an unknown key makes the verifier read the table again, at most this often. */
 const RELOAD_WAIT_MS = 1_000;
-/** Keys that were removed by an operator are forgotten within this time. */
-const PUBLIC_KEYS_CACHE_MS = 5 * 60_000;
+/** A key that was revoked is forgotten within this time; the tokens that a verifier remembers, within a minute more (`identity.ts`). */
+const PUBLIC_KEYS_CACHE_MS = 60_000;
 
 type PublicKey = Awaited<ReturnType<typeof importJWK>>;
 
 interface KeyRow {
   readonly kid: string;
   readonly public_jwk: JWK;
+}
+
+/** A key as an operator sees it. */
+export interface KeyView {
+  readonly kid: string;
+  readonly state: 'active' | 'retired' | 'ended';
+  readonly createdAt: string;
+  /** Until when its tokens are taken; null while it signs. */
+  readonly acceptedUntil: string | null;
 }
 
 /**
@@ -95,8 +109,48 @@ export class SigningKeys {
   /** Retires the active key and makes another one. Tokens signed before stay good until they end. */
   async rotate(): Promise<string> {
     await this.database.query('retire-key', 'update signing_keys set retired_at = now() where retired_at is null');
+    await this.database.query(
+      'forget-ended-keys',
+      'delete from signing_keys where retired_at <= now() - make_interval(secs => $1)',
+      [RETIRED_KEY_KEPT_S],
+    );
     this.cached = undefined;
     return (await this.active()).kid;
+  }
+
+  /**
+   * For a key that somebody else may have: nothing that it has signed is taken any more, once every verifier has read the table again.
+   * @returns whether there was such a key; if it was the active one, there is another now
+   */
+  async revoke(kid: string): Promise<boolean> {
+    const gone = await this.database.query('revoke-key', 'delete from signing_keys where kid = $1 returning kid', [
+      kid,
+    ]);
+    this.cached = undefined;
+    await this.active();
+    return gone.length > 0;
+  }
+
+  /** Every key that there is, the oldest first. */
+  async list(): Promise<KeyView[]> {
+    const rows = await this.database.query<{
+      kid: string;
+      created_at: Date;
+      until: Date | null;
+      ended: boolean | null;
+    }>(
+      'list-keys',
+      `select kid, created_at, retired_at + make_interval(secs => $1) as until,
+         retired_at + make_interval(secs => $1) <= now() as ended
+       from signing_keys order by created_at`,
+      [RETIRED_KEY_KEPT_S],
+    );
+    return rows.map(({ kid, created_at: createdAt, until, ended }) => ({
+      kid,
+      state: until === null ? 'active' : ended === true ? 'ended' : 'retired',
+      createdAt: createdAt.toISOString(),
+      acceptedUntil: until?.toISOString() ?? null,
+    }));
   }
 
   /** The public keys as `/.well-known/jwks.json` shows them. */
@@ -116,11 +170,23 @@ export class SigningKeys {
   }
 
   private async read(): Promise<SigningKey | undefined> {
-    const [row] = await this.database.query<{ kid: string; private_jwk: JWK }>(
+    const [row] = await this.database.query<{ kid: string; private_jwk: JWK; old: boolean }>(
       'active-key',
-      'select kid, private_jwk from signing_keys where retired_at is null',
+      `select kid, private_jwk, created_at < now() - make_interval(secs => $1) as old
+       from signing_keys where retired_at is null`,
+      [KEY_AGE_MAX_S],
     );
+    if (row?.old === true) return this.retire(row.kid);
     return row && { kid: row.kid, privateKey: await importJWK(row.private_jwk, OWN_TOKENS.algorithm) };
+  }
+
+  /** By name: another replica may have come first, and its new key stays. */
+  private async retire(kid: string): Promise<undefined> {
+    await this.database.query(
+      'retire-old-key',
+      'update signing_keys set retired_at = now() where kid = $1 and retired_at is null',
+      [kid],
+    );
   }
 
   /** Two replicas may come here at once: the index on the active row lets one of them through. */
@@ -144,5 +210,5 @@ const publicKeyRows = (database: Statements): Promise<KeyRow[]> =>
     'public-keys',
     `select kid, public_jwk from signing_keys
      where retired_at is null or retired_at > now() - make_interval(secs => $1) order by created_at`,
-    [RETIRED_KEY_KEPT_MS / 1000],
+    [RETIRED_KEY_KEPT_S],
   );

@@ -287,7 +287,7 @@ describe('log', () => {
 });
 
 describe('usage', () => {
-  test.each([[['doctor']], [['log']], [['projections']], [['user']], [['token']], [['db']], [[]]])(
+  test.each([[['doctor']], [['log']], [['projections']], [['user']], [['token']], [['keys']], [['db']], [[]]])(
     '%j --help says how, and the exit codes or where to find them',
     async (args) => {
       const ran = await parley([...args, '--help']);
@@ -306,6 +306,7 @@ describe('usage', () => {
     [['log', 'tail', '--room', 'a room'], "takes a room's id"],
     [['user'], 'takes create, list, disable or enable'],
     [['token'], 'takes <user>'],
+    [['keys', 'lose'], 'takes list, rotate or revoke'],
     [['projections', 'dance'], 'takes status'],
   ])('%j is one line and exit code 2', async (args, problem) => {
     const ran = await parley(args);

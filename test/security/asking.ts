@@ -2,8 +2,8 @@
 import { REFUSALS } from '#contract';
 import { waitUntil } from '#embedded';
 import { type Grpc, type GrpcAnswer, type GrpcStream, methodOf } from '../grpc.js';
-import { type Fields, Http } from '../http.js';
-import { connect, type Frame, Socket, WAIT_MS } from '../socket.js';
+import { type Fields, type Http } from '../http.js';
+import { type Frame, Socket, WAIT_MS } from '../socket.js';
 import { type Case, type FrameOperation, FRAMES, HTTP, type HttpOperation, type RpcOperation } from './operations.js';
 
 /** What came: what it comes to, and all of it, for comparing. */
@@ -160,5 +160,3 @@ export function requestOf({ request }: RpcOperation, given: Case): object {
   if (request === undefined) throw new Error('this RPC is a stream of actions');
   return request(given);
 }
-
-export { connect };

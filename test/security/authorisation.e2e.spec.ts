@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { CLIENT_FRAMES, ROUTES } from '#contract/descriptions';
 import { chatService } from '../grpc.js';
+import { connect } from '../socket.js';
 import { askHttp, askRpc, askStream, askUnsigned, askUpgrade, type Outcome, requestOf, SOCKET_WAYS } from './asking.js';
 import { type MatrixWorld, startMatrixWorld } from './matrix-world.js';
 import { faultsOf, inParallel, runMatrix, type Asked } from './matrix.js';
@@ -166,41 +167,49 @@ describe('nobody', () => {
 describe('a private room leaves no trace', () => {
   const secret = (): string => world.shared.private.room;
 
-  test('in what those who are not in it can list, search or read', async () => {
-    const routes = [
-      'GET /api/rooms',
-      'GET /api/inbox',
-      'GET /api/me',
-      'GET /api/users/:userId',
-      'POST /api/connections',
-    ];
-    for (const caller of NOT_INSIDE) {
-      const given = { ...world.shared.private, me: caller };
-      const token = world.token(caller);
-      for (const route of routes) {
-        const { shown } = await askHttp(world.platform.http, { route, given, token });
-        expect({ caller, route, found: shown.includes(secret()) }).toEqual({ caller, route, found: false });
-      }
-      const listed = await world.http(caller).get('/api/rooms?q=matrix&limit=100');
-      expect(listed.text).not.toContain(secret());
-      const grpc = world.grpc.as(token);
-      for (const [name, request] of [
-        ['GetRooms', { user_id: caller }],
-        ['ListRooms', { user_id: caller, include_private: true }],
-        ['SearchMessages', { query: 'matrix', user_id: caller }],
-      ] as const) {
-        const { verdict, shown } = await askRpc(grpc, name, request);
-        expect({ caller, name, verdict, found: shown.includes(secret()) }).toEqual({
-          caller,
-          name,
-          verdict: 'ok',
-          found: false,
-        });
-      }
-      grpc.close();
+  test.each(NOT_INSIDE)('in what %s, who is not in it, can list, search or read', async (caller) => {
+    const given = { ...world.shared.private, me: caller };
+    const token = world.token(caller);
+    const found: string[] = [];
+    const look = (what: string, { verdict, shown }: Outcome): void => {
+      expect({ what, verdict }).toEqual({ what, verdict: 'ok' });
+      if (shown.includes(secret())) found.push(what);
+    };
+    for (const route of ['GET /api/inbox', 'GET /api/me', 'GET /api/users/:userId', 'POST /api/connections'])
+      look(route, await askHttp(world.platform.http, { route, given, token }));
+    const { text } = await world.http(caller).get(`/api/rooms?q=Called+${secret()}`);
+    look('GET /api/rooms', { verdict: 'ok', shown: text });
+    const grpc = world.grpc.as(token);
+    look('GetRooms', await askRpc(grpc, 'GetRooms', { user_id: caller }));
+    look('ListRooms', await askRpc(grpc, 'ListRooms', { user_id: caller, include_private: true }));
+    look('SearchMessages', await askRpc(grpc, 'SearchMessages', { query: 'matrix', user_id: caller }));
+    grpc.close();
+    expect(found).toEqual([]);
+    // Those who are in it do find it, so there was something to be found.
+    expect((await world.http('member').get(`/api/rooms?q=Called+${secret()}`)).text).toContain(secret());
+  });
+
+  test('on the sockets of those who are not in it: no event, no typing, nobody’s presence', async () => {
+    const url = world.platform.sockets[0] ?? '';
+    const [member, ...outside] = await Promise.all(
+      (['member', 'guest', ...NOT_INSIDE] as const).map((caller) => connect(url, world.token(caller))),
+    );
+    if (member === undefined) throw new Error('there is no member');
+    for (const socket of outside)
+      expect(await socket.request({ op: 'watch', users: ['target'] })).toMatchObject({ op: 'ack' });
+    const owner = await connect(url, world.token('owner'));
+    owner.send({ op: 'typing', room: secret(), typing: true });
+    await member.frame('the owner types', ({ op, room }) => op === 'typing' && room === secret());
+    await owner.request({ op: 'send', room: secret(), content: 'between us' });
+    await member.frame('what the owner said', ({ type, room }) => type === 'message.sent' && room === secret());
+    for (const socket of outside) {
+      await socket.pong();
+      expect(JSON.stringify(socket.frames)).not.toContain(secret());
     }
-    // Those who are in it do see it, so the question is one that can be answered with yes.
-    expect((await world.http('member').get('/api/rooms?q=matrix&limit=100')).text).toContain(secret());
+    // The guest alone shares no other room with the target.
+    expect(outside[0]?.frames.filter(({ op }) => op === 'presence')).toEqual([]);
+    for (const socket of outside) socket.cut();
+    for (const socket of [member, owner]) socket.cut();
   });
 });
 

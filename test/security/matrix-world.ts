@@ -7,7 +7,7 @@ import type { JWK } from 'jose';
 import { freePort, waitUntil } from '#embedded';
 import { openDatabase } from '#read-models';
 import { Grpc } from '../grpc.js';
-import { Http, textAt, type Answer } from '../http.js';
+import { type Http, textAt, type Answer } from '../http.js';
 import { startStandalone, type Standalone } from '../platform.js';
 import type { Case } from './operations.js';
 import { type BadToken, badTokens, type OwnKey, signed } from './tokens.js';
@@ -133,7 +133,7 @@ class Rooms {
     const room = `matrix-${kind === 'public' ? 'open' : 'shut'}-${this.made}`;
     const owner = this.as('owner');
     const isPrivate = kind === 'private';
-    await done(owner.post('/api/rooms', { id: room, name: 'The matrix', isPrivate }));
+    await done(owner.post('/api/rooms', { id: room, name: `Called ${room}`, isPrivate }));
     await this.bringIn(room, isPrivate, 'target');
     for (const caller of callers) await this.seat(room, isPrivate, caller);
     const said = await done(owner.post(`/api/rooms/${room}/messages`, { content: 'hello, matrix' }));

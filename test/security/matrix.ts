@@ -1,7 +1,7 @@
 /** The matrix: every case of every operation, asked side by side, and what came that the rules do not say. */
 import type { Grpc, GrpcStream } from '../grpc.js';
-import type { Socket } from '../socket.js';
-import { askAction, askFrame, askHttp, askRpc, connect, type Outcome, requestOf } from './asking.js';
+import { connect, type Socket } from '../socket.js';
+import { askAction, askFrame, askHttp, askRpc, type Outcome, requestOf } from './asking.js';
 import type { MatrixWorld } from './matrix-world.js';
 import { type Case, FRAMES, HTTP, RPCS } from './operations.js';
 import {

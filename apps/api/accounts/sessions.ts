@@ -1,8 +1,12 @@
 /**
  * Sessions: one for each sign-in. Its access tokens live 15 minutes; its refresh tokens are good for one use each, and a
  * second use of one tells that somebody else has it too: the session ends, for the thief and for its owner.
+ *
+ * An answer can be lost, and two tabs can ask at once. So a repeat within 30 s is given the same next token, as long as that
+ * has not been used: there is never more than one token to go on with, and when a thief and the owner both have it, one of them
+ * comes second. The next token is kept for that beside the used one, sealed by it: the database alone gives nobody a token.
  */
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { SignJWT } from 'jose';
@@ -11,6 +15,8 @@ import type { Database } from '#read-models';
 import { type Config, CONFIG, DATABASE, NATS, OWN_TOKENS, SigningKeys } from '#service';
 
 const REFRESH_TOKEN_BYTES = 32;
+/** Whoever did not get the answer asks again within this time. */
+const REPEAT_S = 30;
 /** A user's oldest sessions end when there are more. */
 const SESSIONS_MAX = 50;
 
@@ -31,8 +37,10 @@ interface Presented {
   readonly user_id: string;
   readonly username: string;
   readonly admin: boolean;
-  readonly used: boolean;
-  readonly good: boolean;
+  /** `good`: unused. `repeated`: used a moment ago, and its successor not yet. `used`: stolen. `ended`: too old, or signed out. */
+  readonly verdict: 'good' | 'repeated' | 'used' | 'ended';
+  /** Of a repeated one. */
+  readonly successor: Buffer | null;
 }
 
 @Injectable()
@@ -67,14 +75,17 @@ export class Sessions {
    * @throws DomainError `unauthenticated`; for a token that was used before, its whole session ends
    */
   async refresh(given: string): Promise<SessionTokens & { owner: SessionOwner }> {
-    const refreshToken = newRefreshToken();
+    const made = newRefreshToken();
     const [presented] = await this.database.query<Presented>('session-refresh', REFRESH, [
       hashOf(given),
-      hashOf(refreshToken),
+      hashOf(made),
       this.config.refreshTokenMs / 1000,
+      sealed(Buffer.from(made, 'base64url'), given),
+      REPEAT_S,
     ]);
-    if (presented?.used) this.announceEnd(presented.user_id, presented.session_id);
-    if (!presented?.good) throw new DomainError('unauthenticated');
+    if (presented?.verdict === 'used') this.announceEnd(presented.user_id, presented.session_id);
+    const refreshToken = presented && nextToken(presented, given, made);
+    if (presented === undefined || refreshToken === undefined) throw new DomainError('unauthenticated');
     const { user_id: userId, username, admin } = presented;
     const owner = { userId, username, admin };
     return { token: await this.accessToken(owner, presented.session_id), refreshToken, owner };
@@ -119,6 +130,18 @@ export class Sessions {
 const newRefreshToken = (): string => randomBytes(REFRESH_TOKEN_BYTES).toString('base64url');
 const hashOf = (token: string): Buffer => createHash('sha256').update(token, 'utf8').digest();
 
+function nextToken({ verdict, successor }: Presented, given: string, made: string): string | undefined {
+  if (verdict === 'good') return made;
+  if (verdict === 'repeated' && successor !== null) return sealed(successor, given).toString('base64url');
+  return undefined;
+}
+
+/** Seals a token by the one before it, and opens it again: a pad of its own for each, because each has one successor. */
+function sealed(token: Buffer, by: string): Buffer {
+  const pad = createHmac('sha256', by).update('the token after it').digest();
+  return Buffer.from(token.map((byte, i) => byte ^ (pad[i] ?? 0)));
+}
+
 /** Sessions of a user that have ended, and the oldest beyond the limit. */
 const SWEEP = `
   delete from sessions where user_id = $1 and (
@@ -138,18 +161,30 @@ const OPEN = `
  */
 const REFRESH = `
   with presented as materialized (
-    select t.token_hash, t.session_id, s.user_id, t.used_at is not null as used,
-      t.used_at is null and t.expires_at > now() and s.revoked_at is null as good
-    from refresh_tokens t join sessions s on s.id = t.session_id where t.token_hash = $1 for update),
+    select t.token_hash, t.session_id, s.user_id, t.successor,
+      case
+        when t.used_at is null and t.expires_at > now() and s.revoked_at is null then 'good'
+        when t.used_at > now() - make_interval(secs => $5) and t.successor is not null and s.revoked_at is null
+          and not exists (select from refresh_tokens n where n.token_hash = t.successor_hash and n.used_at is not null)
+          then 'repeated'
+        when t.used_at is not null then 'used'
+        else 'ended'
+      end as verdict
+    from refresh_tokens t join sessions s on s.id = t.session_id where t.token_hash = $1 for update of t, s),
   used as (
-    update refresh_tokens set used_at = now() where token_hash in (select token_hash from presented where good)),
+    update refresh_tokens set used_at = now(), successor_hash = $2, successor = $4
+    where token_hash in (select token_hash from presented where verdict = 'good')),
   issued as (
     insert into refresh_tokens (token_hash, session_id, expires_at)
-    select $2, session_id, now() + make_interval(secs => $3) from presented where good),
+    select $2, session_id, now() + make_interval(secs => $3) from presented where verdict = 'good'),
+  forgotten as (
+    delete from refresh_tokens where expires_at <= now()
+      and session_id in (select session_id from presented where verdict = 'good')),
   stolen as (
     update sessions set revoked_at = now()
-    where id in (select session_id from presented where used) and revoked_at is null)
-  select p.session_id, p.user_id, a.username, a.admin, p.used, p.good from presented p join accounts a using (user_id)`;
+    where id in (select session_id from presented where verdict = 'used') and revoked_at is null)
+  select p.session_id, p.user_id, a.username, a.admin, p.verdict, p.successor
+  from presented p join accounts a using (user_id)`;
 
 const END_BY_TOKEN = `
   update sessions set revoked_at = coalesce(revoked_at, now())

@@ -6,6 +6,7 @@ import { type Config, ConfigError, loadConfig } from '#service';
 import { EXIT, type OperatorCommand, reportTo, type Streams, UsageError } from './command.js';
 import { db } from './db.js';
 import { doctor } from './doctor.js';
+import { keys } from './keys.js';
 import { log } from './log.js';
 import { projectionsCommand } from './projections.js';
 import { token } from './token.js';
@@ -17,6 +18,7 @@ const COMMANDS: Readonly<Record<string, OperatorCommand>> = {
   projections: projectionsCommand,
   user,
   token,
+  keys,
   db,
 };
 

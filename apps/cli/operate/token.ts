@@ -2,12 +2,11 @@
 import { SignJWT } from 'jose';
 import { fields } from '#contract';
 import { getAccount } from '#read-models';
-import { type Config, ConfigError, OWN_TOKENS, SigningKeys } from '#service';
+import { type Config, ConfigError, OWN_TOKEN_LIFE_MAX_S, OWN_TOKENS, SigningKeys } from '#service';
 import { EXIT, type OperatorCommand, parsedArgs, positionals, UsageError } from './command.js';
 import { withDatabase } from './servers.js';
 
 const TTL = '1h';
-const TTL_MAX_S = 24 * 60 * 60;
 const UNIT_S = { s: 1, m: 60, h: 60 * 60 } as const;
 
 export const token: OperatorCommand = {
@@ -81,6 +80,6 @@ function bySigningKey(config: Config, name: string, { nowS, endS }: Life): Promi
 function seconds(text: string): number {
   const [, count, unit] = /^(\d{1,6})([smh])$/.exec(text) ?? [];
   const found = Number(count) * UNIT_S[(unit ?? 's') as keyof typeof UNIT_S];
-  if (found > 0 && found <= TTL_MAX_S) return found;
+  if (found > 0 && found <= OWN_TOKEN_LIFE_MAX_S) return found;
   throw new UsageError(`--ttl ${text}: takes 30s, 15m, 12h and the like, 24h at most`);
 }

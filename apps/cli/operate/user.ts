@@ -133,7 +133,8 @@ async function accountOf(database: Database, name: string): Promise<AccountView>
   return account;
 }
 
-function withAccounts(config: Config): Config {
+/** @throws ConfigError where somebody else says who may sign in */
+export function withAccounts(config: Config): Config {
   if (config.identity === 'accounts' || config.identity === 'demo') return config;
   const [variable, who] =
     config.identity === 'jwks' ? ['JWKS_URL', 'that issuer'] : ['JWT_SECRET', 'whoever holds the secret'];

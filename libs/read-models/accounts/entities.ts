@@ -81,6 +81,14 @@ export class RefreshToken {
 
   @Column({ name: 'used_at', type: 'timestamptz', nullable: true })
   usedAt!: Date | null;
+
+  /** Of the token that it was answered with. */
+  @Column({ name: 'successor_hash', type: 'bytea', nullable: true })
+  successorHash!: Buffer | null;
+
+  /** That token, sealed by this one: for whoever asks again because the answer was lost. */
+  @Column({ name: 'successor', type: 'bytea', nullable: true })
+  successor!: Buffer | null;
 }
 
 /** A key that signs our tokens; at most one is not retired. Read and written by `libs/service/signing-keys.ts`. */
