@@ -71,7 +71,7 @@ async function parley(...args: string[]): Promise<Record<string, unknown>[]> {
 }
 
 test('a key is rotated while people talk: nobody is signed out, no socket is closed, and the new key signs', async () => {
-  const [ann, bob] = [await signUp(), await signUp()];
+  const [ann, bob, cleo] = [await signUp(), await signUp(), await signUp()];
   for (const { token } of [ann, bob]) expect((await http.as(token).post('/api/rooms/hall/join', {})).status).toBe(202);
   const sockets = [...(await onEveryGateway(ann.token)), ...(await onEveryGateway(bob.token))];
   const grpc = platform.grpc.map((address) => new Grpc(address, ann.token));
@@ -89,7 +89,7 @@ test('a key is rotated while people talk: nobody is signed out, no socket is clo
     const shown = await api.get('/.well-known/jwks.json');
     expect(listAt(shown.json, 'keys').map(({ kid }) => kid)).toEqual([before, now]);
     await waitUntil('the new key signs', WAIT_MS, async () => {
-      const { json } = await api.post('/api/auth/login', { username: ann.name, password: ann.password });
+      const { json } = await api.post('/api/auth/login', { username: cleo.name, password: cleo.password });
       return kidOf(textAt(json, 'token')) === now;
     });
   }
