@@ -175,7 +175,7 @@ class FeedCheck {
     }
     if (!entry.message) return;
     const { actor, data } = frame;
-    const isSame = actor === entry.actor && sameMessage({ ...data, createdAt: frame.at }, entry.message);
+    const isSame = actor === entry.actor && sameMessage(data, entry.message, frame.at);
     if (!isSame) this.#violate('differs', room, `${seq} is not what the log has`, [frame, entry.message], seq);
   }
 

@@ -4,18 +4,32 @@ import type { LoggedMessage, StateEntry } from './history-truth.js';
 
 const timeText = (at: number): string => new Date(at).toISOString();
 
-/** Of a message's fields those that identify it must be there; each of the others may be absent. */
-export function sameMessage(seen: object, logged: LoggedMessage): boolean {
-  const { id, sender, content, ordinal, data } = logged;
+/** A message as somebody was shown it, whatever came. */
+interface SeenMessage {
+  readonly id?: unknown;
+  readonly sender?: unknown;
+  readonly content?: unknown;
+  readonly ordinal?: unknown;
+  readonly createdAt?: unknown;
+  readonly type?: unknown;
+  readonly metadata?: unknown;
+  readonly mentions?: unknown;
+  readonly replyTo?: unknown;
+}
+
+/** Of a message's fields those that identify it must be there; each of the others may be absent. Called for every frame. */
+export function sameMessage(seen: SeenMessage, logged: LoggedMessage, createdAt: unknown = seen.createdAt): boolean {
+  const { data } = logged;
   return (
-    hasAll(seen, { id, sender, content, ordinal }) &&
-    agrees(seen, {
-      type: data.type,
-      metadata: data.metadata ?? {},
-      mentions: data.mentions ?? [],
-      replyTo: data.replyTo ?? null,
-      createdAt: timeText(logged.at),
-    })
+    seen.id === logged.id &&
+    seen.sender === logged.sender &&
+    seen.content === logged.content &&
+    seen.ordinal === logged.ordinal &&
+    (createdAt === undefined || createdAt === logged.createdAt) &&
+    (seen.type === undefined || seen.type === data.type) &&
+    (seen.metadata === undefined || isSame(seen.metadata, data.metadata ?? {})) &&
+    (seen.mentions === undefined || isSame(seen.mentions, data.mentions ?? [])) &&
+    (seen.replyTo === undefined || seen.replyTo === (data.replyTo ?? null))
   );
 }
 

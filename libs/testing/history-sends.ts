@@ -9,17 +9,23 @@ interface Send extends SendRecord {
 
 const identity = (room: string, sender: string, content: string): string => JSON.stringify([room, sender, content]);
 
-/** By room and content: when it was sent, as far as that was recorded. */
+/** Of each message: when it was sent, as far as that was recorded. */
 export class SentTimes {
-  readonly #times = new Map<string, number>();
+  readonly #times = new Map<LoggedMessage, number>();
 
-  constructor(clients: readonly ClientHistory[]) {
+  constructor(truth: Truth, clients: readonly ClientHistory[]) {
+    const known = new Map<string, number>();
     for (const { user, sends } of clients)
-      for (const { room, content, sentAt } of sends) this.#times.set(identity(room, user, content), sentAt);
+      for (const { room, content, sentAt } of sends) known.set(identity(room, user, content), sentAt);
+    for (const { messages } of truth.rooms.values())
+      for (const message of messages) {
+        const sentAt = known.get(identity(message.room, message.sender, message.content));
+        if (sentAt !== undefined) this.#times.set(message, sentAt);
+      }
   }
 
-  of({ room, sender, content }: LoggedMessage): number | undefined {
-    return this.#times.get(identity(room, sender, content));
+  of(message: LoggedMessage): number | undefined {
+    return this.#times.get(message);
   }
 }
 

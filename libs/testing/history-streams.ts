@@ -110,7 +110,7 @@ class StreamCheck {
     if (!known || entry?.message?.id !== id)
       return this.#violate('not-in-log', room, `${id} is not in it`, [step], seq);
     const { message } = entry;
-    if (!sameMessage({ ...message, ...step, ordinal: message.ordinal }, message))
+    if (!sameMessage({ id, sender: step.sender, content: step.content, ordinal: message.ordinal }, message))
       this.#violate('differs', room, `${id} is not what the log has`, [step, message], seq);
     const sentAt = this.sent.of(message);
     if (sentAt !== undefined && at < sentAt)

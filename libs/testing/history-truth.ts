@@ -23,7 +23,8 @@ export interface LoggedMessage {
   readonly ordinal: number;
   readonly sender: string;
   readonly content: string;
-  readonly at: number;
+  /** RFC 3339, as clients and queries are told it. */
+  readonly createdAt: string;
   readonly data: EventOf<'MessageSent'>['data'];
 }
 
@@ -143,7 +144,9 @@ function addToTimeline(room: RoomTruth, { seq, at }: StoredEntry, event: ChatEve
   if (event.type === 'MessageSent') {
     const { actor: sender, data } = event;
     const id = messageId({ partition, seq });
-    const message = { room: roomId, id, seq, ordinal: messages.length + 1, sender, content: data.content, at, data };
+    const createdAt = new Date(at).toISOString();
+    const ordinal = messages.length + 1;
+    const message = { room: roomId, id, seq, ordinal, sender, content: data.content, createdAt, data };
     messages.push(message);
     entry = { ...entry, message };
   }

@@ -17,14 +17,14 @@ import { checkStream } from './history-streams.js';
 import { foldLog } from './history-truth.js';
 import { checkViews } from './history-views.js';
 
-export { describeViolations } from './history-print.js';
+export { describeHistory, describeViolations } from './history-print.js';
 export * from './history-records.js';
 
 /** Every promise that was broken; empty when all were kept. */
 export function checkHistory(history: History): Violation[] {
   const { log, clients, copiesWereLost } = history;
   const truth = foldLog(log);
-  const sent = new SentTimes(clients);
+  const sent = new SentTimes(truth, clients);
   return [
     ...checkLog(log),
     ...checkSends(truth, clients),
