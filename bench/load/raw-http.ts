@@ -1,0 +1,70 @@
+/** An HTTP client with nothing in it: one connection, one request at a time, answers with a Content-Length. */
+import { connect } from 'node:net';
+
+export interface RawHttp {
+  /** @returns ms from the request to the last byte of its answer @throws Error for another status, or a lost connection */
+  timed(method: 'GET' | 'POST' | 'PUT', path: string, status: number, body?: string): Promise<number>;
+  stop(): void;
+}
+
+interface Waiting {
+  readonly status: number;
+  readonly name: string;
+  readonly startMs: number;
+  readonly resolve: (tookMs: number) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const HEAD_END = '\r\n\r\n';
+const LENGTH = /\r\ncontent-length: (\d+)\r\n/i;
+
+export async function rawHttp(url: string, token: string): Promise<RawHttp> {
+  const { hostname, port, host } = new URL(url);
+  const always = `Host: ${host}\r\nAuthorization: Bearer ${token}\r\n`;
+  let waiting: Waiting | undefined;
+  let received: Buffer = Buffer.alloc(0);
+  const socket = connect({ host: hostname, port: Number(port), noDelay: true });
+  const fail = (why: string): void => {
+    waiting?.reject(new Error(`${waiting.name}: ${why}`));
+    waiting = undefined;
+  };
+  socket.on('error', (error) => fail(String(error)));
+  socket.on('close', () => fail('the connection ended'));
+  socket.on('data', (chunk: Buffer) => {
+    received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
+    const answer = wholeAnswer(received);
+    if (answer === undefined || waiting === undefined) return;
+    received = Buffer.alloc(0);
+    const { status, name, startMs, resolve } = waiting;
+    if (answer.status !== status) return fail(`${answer.status} instead of ${status}: ${answer.text()} (${name})`);
+    waiting = undefined;
+    resolve(performance.now() - startMs);
+  });
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('error', reject);
+  });
+  return {
+    timed: (method, path, status, body) =>
+      new Promise((resolve, reject) => {
+        if (waiting !== undefined) return reject(new Error('one request at a time'));
+        const name = `${method} ${path}`;
+        waiting = { status, name, startMs: performance.now(), resolve, reject };
+        const content =
+          body === undefined ? '' : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
+        socket.write(`${name} HTTP/1.1\r\n${always}${content}\r\n${body ?? ''}`);
+      }),
+    stop: () => socket.destroy(),
+  };
+}
+
+function wholeAnswer(bytes: Buffer): { status: number; text(): string } | undefined {
+  const end = bytes.indexOf(HEAD_END);
+  if (end < 0) return undefined;
+  const head = bytes.toString('latin1', 0, end + 2);
+  const length = LENGTH.exec(head)?.[1];
+  if (length === undefined) throw new Error(`an answer without a length:\n${head}`);
+  const from = end + HEAD_END.length;
+  if (bytes.length < from + Number(length)) return undefined;
+  return { status: Number(head.slice(9, 12)), text: () => bytes.toString('utf8', from) };
+}
