@@ -11,7 +11,10 @@ const service = z.looseObject({
   environment: z.record(z.string(), z.string()).default({}),
   ports: z.array(z.string()).default([]),
   volumes: z.array(z.string()).default([]),
-  depends_on: z.record(z.string(), z.object({ condition: z.literal('service_healthy') })).default({}),
+  depends_on: z
+    .record(z.string(), z.object({ condition: z.enum(['service_healthy', 'service_completed_successfully']) }))
+    .default({}),
+  restart: z.string().optional(),
   healthcheck: z.looseObject({ test: z.array(z.string()).optional() }).optional(),
   stop_grace_period: z.string().optional(),
 });
@@ -27,9 +30,9 @@ export const readCompose = (): ComposeFile => file.parse(parse(composeText(), { 
 /** What the image of our own services is called. */
 const OUR_IMAGE = 'parley';
 
-/** Those that `docker compose up` starts: not the operator's tool. */
+/** Those that `docker compose up` starts and that run on: neither the set-up job nor the operator's tool. */
 export function ourServices(compose: ComposeFile): [name: string, service: ComposeService][] {
-  return Object.entries(compose.services).filter(([, each]) => each.image === OUR_IMAGE && each.profiles.length === 0);
+  return Object.entries(compose.services).filter(([, each]) => each.image === OUR_IMAGE && each.restart !== 'no');
 }
 
 /** `${NAME:?message}` and `${NAME:-default}`. @throws Error for a variable that has to be given and is not */

@@ -16,7 +16,17 @@ const given = Object.fromEntries(secretNames().map((name) => [name, 'p1']));
 
 describe('docker-compose.yml', () => {
   test('has every service of ours, the broker, the database and one proxy', () => {
-    const names = [...COMMAND_SERVICES, 'projection', 'gateway', 'api', 'nats', 'postgres', 'proxy', 'operate'];
+    const names = [
+      ...COMMAND_SERVICES,
+      'projection',
+      'gateway',
+      'api',
+      'nats',
+      'postgres',
+      'proxy',
+      'setup',
+      'operate',
+    ];
     expect(Object.keys(compose.services).sort()).toEqual(names.sort());
     for (const name of COMMAND_SERVICES) expect(compose.services[name]?.environment['COMMANDS']).toBe(name);
   });
@@ -43,9 +53,19 @@ describe('docker-compose.yml', () => {
     expect(existsSync(join(root, 'apps/cli/main.ts'))).toBe(true);
   });
 
-  test('waits only for what has a health check', () => {
+  test('has a set-up job, which every service waits for', () => {
+    expect(compose.services['setup']).toMatchObject({ command: ['operate', 'setup'], restart: 'no', profiles: [] });
+    for (const [, each] of ours)
+      expect(each.depends_on['setup']).toEqual({ condition: 'service_completed_successfully' });
+    expect(compose.services['setup']?.depends_on).not.toHaveProperty('setup');
+  });
+
+  test('waits only for the health of what has a health check, and for the end of what ends', () => {
     for (const each of Object.values(compose.services))
-      for (const other of Object.keys(each.depends_on)) expect(compose.services[other]).toHaveProperty('healthcheck');
+      for (const [other, { condition }] of Object.entries(each.depends_on)) {
+        if (condition === 'service_healthy') expect(compose.services[other]).toHaveProperty('healthcheck.test');
+        else expect(compose.services[other]).toMatchObject({ restart: 'no' });
+      }
   });
 
   test('keeps the log and the database on named volumes, and mounts files that are there', () => {

@@ -137,6 +137,25 @@ describe.each(OUR_SERVICES)('%s', (name) => {
   });
 });
 
+describe('the set-up job', () => {
+  const job = named('Job', 'setup');
+  const [container] = containersOf(job);
+
+  test('runs `parley setup` with the environment of the services and a user of its own', () => {
+    expect(container?.args?.slice(0, 2)).toEqual(['operate', 'setup']);
+    const { NATS_USER, NATS_PASSWORD, ...environment } = environmentOf(job, objects, secrets);
+    expect({ NATS_USER, NATS_PASSWORD }).toEqual({ NATS_USER: 'setup', NATS_PASSWORD: secrets['NATS_SETUP_PASSWORD'] });
+    const api = environmentOf(named('Deployment', 'api'), objects, secrets);
+    for (const [name, value] of Object.entries(environment)) expect([name, api[name]]).toEqual([name, value]);
+  });
+
+  test('ends, is tried again, and makes room for the next version', () => {
+    expect(podOf(job)).toMatchObject({ restartPolicy: 'OnFailure', securityContext: { runAsNonRoot: true } });
+    expect(container?.securityContext).toMatchObject({ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true });
+    expect(job).toHaveProperty('spec.ttlSecondsAfterFinished');
+  });
+});
+
 describe('the way in', () => {
   test('leads /ws and /api/events to the gateway and the rest to api', () => {
     const [rule] = (named('Ingress', 'parley')['spec'] as { rules: { http: { paths: unknown[] } }[] }).rules;

@@ -9,7 +9,7 @@ import { render } from './render.js';
 import { containersOf, environmentOf } from './workloads.js';
 
 const folder = join(import.meta.dirname, 'nats');
-const USERS = ['commands', 'projection', 'gateway', 'api', 'operate'] as const;
+const USERS = ['setup', 'commands', 'projection', 'gateway', 'api', 'operate'] as const;
 type User = (typeof USERS)[number];
 const PASSWORD = 'p1';
 
@@ -43,7 +43,7 @@ describe('the configuration files', () => {
   });
 
   test('a missing password is refused', async () => {
-    await expect(check('single.conf', {})).rejects.toThrow('NATS_COMMANDS_PASSWORD');
+    await expect(check('single.conf', {})).rejects.toThrow('NATS_SETUP_PASSWORD');
   });
 });
 
@@ -55,9 +55,8 @@ describe('the users', () => {
 
   beforeAll(async () => {
     home = await temporaryFolder('deploy');
-    // An included file sees no variable of its parent, so the passwords are put in by hand.
-    const users = readFileSync(join(folder, 'users.conf'), 'utf8').replaceAll(/\$NATS_\w+_PASSWORD/g, PASSWORD);
-    server = await startNatsServer({ storeDir: join(home.path, 'nats'), sync: 'off', configExtra: users });
+    const configExtra = readFileSync(join(folder, 'users.conf'), 'utf8');
+    server = await startNatsServer({ storeDir: join(home.path, 'nats'), sync: 'off', configExtra, env: passwords });
     for (const user of USERS) {
       const connection = await connect({ servers: server.url, user, pass: PASSWORD, inboxPrefix: `_INBOX_${user}` });
       const refused = new Set<string>();
@@ -111,13 +110,14 @@ describe('the users', () => {
     ['live.room.a.timeline', []],
     ['$JS.API.STREAM.DELETE.CHAT_0', []],
     ['$JS.API.STREAM.PURGE.CHAT_0', []],
-    ['$JS.API.STREAM.CREATE.CHAT_0', ['commands']],
-    ['$JS.API.STREAM.UPDATE.CHAT_0', ['commands']],
+    ['$JS.API.STREAM.CREATE.CHAT_0', ['setup']],
+    ['$JS.API.STREAM.UPDATE.CHAT_0', ['setup']],
     ['$JS.API.STREAM.UPDATE.CHAT_1', []],
     ['$JS.API.STREAM.MSG.DELETE.CHAT_0', []],
     ['$JS.API.STREAM.PURGE.OBJ_attachments', ['gateway']],
     ['$KV.presence_leases.gateway1', ['gateway']],
-    ['$JS.API.STREAM.CREATE.KV_presence_leases', ['commands', 'gateway', 'api']],
+    ['$JS.API.STREAM.CREATE.KV_presence_leases', ['setup']],
+    ['$JS.API.STREAM.CREATE.OBJ_attachments', ['setup']],
   ])('to %s may publish: %j', async (subject, expected) => {
     const may = [];
     for (const user of USERS) if (await mayPublish(user, subject)) may.push(user);
@@ -130,6 +130,7 @@ describe('the users', () => {
     ['live.room.a.>', ['commands', 'projection', 'gateway', 'api', 'operate']],
     ['chat.>', []],
     ['$KV.presence_connections.user1.*', ['gateway']],
+    ['_INBOX_setup.>', ['setup']],
     ['_INBOX_commands.>', ['commands']],
     ['_INBOX_api.>', ['api']],
     ['_INBOX_operate.>', ['operate']],

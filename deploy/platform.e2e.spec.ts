@@ -14,6 +14,7 @@ import {
   type NatsServer,
   type Postgres,
   type ServiceProcess,
+  setUp,
   startNatsServer,
   startPostgres,
   startProxy,
@@ -47,17 +48,14 @@ beforeAll(async () => {
   const home = await temporaryFolder('compose');
   started.push({ stop: () => home.remove() });
   natsLog = join(home.path, 'nats.log');
-  // An included file sees no variable of its parent, so the passwords are put in by hand.
-  const users = readFileSync(join(import.meta.dirname, 'nats', 'users.conf'), 'utf8').replaceAll(
-    /\$NATS_\w+_PASSWORD/g,
-    PASSWORD,
-  );
+  const configExtra = readFileSync(join(import.meta.dirname, 'nats', 'users.conf'), 'utf8');
   [nats, postgres] = await Promise.all([
-    startNatsServer({ storeDir: join(home.path, 'nats'), logFile: natsLog, configExtra: users }).then(keep),
+    startNatsServer({ storeDir: join(home.path, 'nats'), logFile: natsLog, configExtra, env: given }).then(keep),
     startPostgres({ dataDir: join(home.path, 'postgres') }).then(keep),
   ]);
   grpcPort = await freePort();
   databaseUrl = await postgres.createDatabase('parley');
+  await setUp(toolEnvironment('setup'));
   await Promise.all(ourServices(readCompose()).map((each) => start(each, home.path)));
   const url = (name: string): string => String(services.get(name)?.url);
   const proxy = keep(await startProxy({ gateways: () => [url('gateway')], apis: () => [url('api')] }));
@@ -67,6 +65,12 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const each of started.reverse()) await each.stop();
 });
+
+function toolEnvironment(name: 'setup' | 'operate'): Record<string, string> {
+  const tool = readCompose().services[name];
+  if (!tool) throw new Error(`compose has no ${name}`);
+  return { ...environmentIn(tool, given), NATS_URL: nats.url, DATABASE_URL: databaseUrl };
+}
 
 /** Where compose has names and fixed ports, this machine has other ones; everything else is as it stands in the file. */
 async function start([name, each]: [string, ComposeService], home: string): Promise<void> {
@@ -141,9 +145,7 @@ test('a file that is shared over gRPC can be fetched again', async () => {
 
 test("the operator's tool looks at the read models and has them rebuilt", async () => {
   const main = join(projectRoot(), 'dist', 'apps', 'cli', 'main.js');
-  const tool = readCompose().services['operate'];
-  if (!tool) throw new Error('compose has no operate');
-  const env = { ...environmentIn(tool, given), NATS_URL: nats.url, DATABASE_URL: databaseUrl };
+  const env = toolEnvironment('operate');
   const operate = (...args: string[]) => run(process.execPath, [main, 'projections', ...args], { env });
   expect((await operate('status')).stdout).toContain('dead letters: 0');
   await expect(operate('rebuild')).resolves.toHaveProperty('stderr', '');

@@ -1,5 +1,5 @@
 /** The HTTP service as a process of its own: commands and queries, accounts, the page. */
 import { runService } from '#service';
-import { startApi } from './start-api.js';
+import { startApiProcess } from './start-api.js';
 
-await runService('api', startApi);
+await runService('api', startApiProcess);

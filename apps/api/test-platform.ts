@@ -7,6 +7,7 @@ import {
   freePort,
   type NatsServer,
   type Postgres,
+  setUp,
   startNatsServer,
   startPostgres,
   startService,
@@ -55,6 +56,7 @@ export function usePlatform(services: readonly ('commands' | 'projection')[]): P
     nats = keep(await startNatsServer({ storeDir: `${folder.path}/nats`, sync: 'off' }));
     postgres = keep(await startPostgres({ dataDir: `${folder.path}/postgres`, settings: { fsync: 'off' } }));
     databaseUrl = await postgres.createDatabase('parley');
+    await setUp(shared());
     await Promise.all(
       services.map(async (app) => {
         const port = await freePort();

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ConsoleLogger } from '@nestjs/common';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { COMMAND_NAMES, COMMANDS, commandSubject, type CommandName } from '#contract';
-import { startNatsServer, startPostgres, temporaryFolder, type NatsServer, type Postgres } from '#embedded';
+import { setUp, startNatsServer, startPostgres, temporaryFolder, type NatsServer, type Postgres } from '#embedded';
 import { CommandBus, loadConfig, type Running } from '#service';
 import { freshKey } from './path/handler-fixture.js';
 import { startCommands } from './start-commands.js';
@@ -17,10 +17,10 @@ let postgres: Postgres;
 let nats: NatsConnection;
 let databaseUrl: string;
 
-const start = (env: Record<string, string> = {}): Promise<Running> => {
-  const given = { NATS_URL: server.url, DATABASE_URL: databaseUrl, HEALTH_PORT: '0', PARTITIONS: '2' };
-  return startCommands(loadConfig({ ...given, ...env }), quiet);
-};
+const servers = () => ({ NATS_URL: server.url, DATABASE_URL: databaseUrl, PARTITIONS: '2' });
+
+const start = (env: Record<string, string> = {}): Promise<Running> =>
+  startCommands(loadConfig({ ...servers(), HEALTH_PORT: '0', ...env }), quiet);
 
 beforeAll(async () => {
   folder = await temporaryFolder('commands');
@@ -30,6 +30,7 @@ beforeAll(async () => {
   ]);
   databaseUrl = await postgres.createDatabase('commands');
   nats = await connect({ servers: server.url });
+  await setUp(servers());
 });
 
 afterAll(async () => {

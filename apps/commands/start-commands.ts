@@ -13,7 +13,7 @@ class CommandsProcess {}
 
 export async function startCommands(config: Config, logger: ConsoleLogger): Promise<Running> {
   const resources = await openResources(config, `commands ${config.commands.join(',')}`, {
-    log: (nats) => openEventLog(nats, { partitions: config.partitions, replicas: config.natsReplicas, create: true }),
+    log: (nats) => openEventLog(nats, { partitions: config.partitions, replicas: config.natsReplicas }),
     database: (url) => openDatabase(url, { poolMax: POOL_MAX }),
     // Young keys, which is nearly all of them, need no database: without it this process still serves.
     databaseRequired: false,

@@ -15,9 +15,9 @@ class GatewayProcess {}
 
 export async function startGateway(config: Config, logger: ConsoleLogger): Promise<Running> {
   const resources = await openResources(config, 'gateway', {
-    // The write side creates the log, and only it may; until it has, this waits.
     log: (nats) => openEventLog(nats, { partitions: config.partitions, replicas: config.natsReplicas }),
     database: (url) => openDatabase(url, { poolMax: POOL_MAX }),
+    buckets: ['leases', 'connections', 'attachments'],
   });
   const root = { module: GatewayProcess, imports: [resources.module, GatewayModule] };
   const { app } = await createHttpApp(root, config, logger);

@@ -7,6 +7,7 @@ import {
   freePort,
   type NatsServer,
   type Postgres,
+  setUp,
   startNatsServer,
   startPostgres,
   startService,
@@ -54,6 +55,7 @@ export function usePlatform(): Platform {
     postgres = keep(await startPostgres({ dataDir: `${folder.path}/postgres`, settings: { fsync: 'off' } }));
     const databaseUrl = await postgres.createDatabase('parley');
     env = { NATS_URL: nats.url, DATABASE_URL: databaseUrl, JWT_SECRET: SECRET, LOG_LEVEL: 'error' };
+    await setUp(env);
     for (const app of ['commands', 'projection']) {
       const port = await freePort();
       keep(

@@ -10,7 +10,6 @@ class ProjectionProcess {}
 
 export async function startProjection(config: Config, logger: ConsoleLogger): Promise<Running> {
   const resources = await openResources(config, 'projection', {
-    // The write side creates the log, and only it may; until it has, this waits.
     log: (nats) => openEventLog(nats, { partitions: config.partitions, replicas: config.natsReplicas }),
     database: (url) => openDatabase(url),
   });

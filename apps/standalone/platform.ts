@@ -6,6 +6,7 @@ import { type Config, NatsTransport, openResources, type Running } from '#servic
 import { ApiModule } from '../api/api.module.js';
 import { seedDemo } from '../api/demo/seed-demo.js';
 import { createHttpApp } from '#service/http';
+import { setUpStreams } from '../cli/operate/setup.js';
 import { CommandsModule } from '../commands/commands.module.js';
 import { attachSockets, GatewayModule } from '../gateway/gateway.module.js';
 import { ProjectionModule } from '../projection/projection.module.js';
@@ -14,12 +15,15 @@ import { ProjectionModule } from '../projection/projection.module.js';
 class Platform {}
 
 /**
- * Starts every service and, in demo mode, makes the demo's people and rooms.
+ * Sets up the streams, starts every service and, in demo mode, makes the demo's people and rooms.
  * @param config with `natsUrls` and `databaseUrl` set
  */
 export async function startPlatform(config: Config, logger: ConsoleLogger): Promise<Running> {
   const resources = await openResources(config, 'standalone', {
-    log: (nats) => openEventLog(nats, { partitions: config.partitions, replicas: config.natsReplicas, create: true }),
+    log: async (nats) => {
+      await setUpStreams(nats, config);
+      return openEventLog(nats, { partitions: config.partitions, replicas: config.natsReplicas });
+    },
     database: (url) => openDatabase(url),
   });
   const services = [CommandsModule.serving(config.commands), ProjectionModule, GatewayModule, ApiModule.with(config)];

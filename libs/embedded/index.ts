@@ -17,4 +17,5 @@ export { isRunning, processNamed, type ProcessName } from './process-table.js';
 export { startProxy, type Proxy, type ProxyOptions } from './proxy.js';
 export { startRelay, type Delay, type Direction, type Relay } from './relay.js';
 export { startService, type ServiceOptions, type ServiceProcess } from './service-process.js';
+export { setUp } from './set-up.js';
 export { waitUntil } from './wait-until.js';

@@ -14,7 +14,7 @@ export function keepRunning(child: Child, say: (text: string) => void): { stop()
     for (let delayMs = FIRST_DELAY_MS; !isStopping; delayMs = Math.min(delayMs * 2, LAST_DELAY_MS)) {
       try {
         await child.restart();
-        return say(`${child.title} runs again`);
+        return say(`${child.title} runs again (pid ${child.pid})`);
       } catch (error) {
         say(error instanceof Error ? error.message : String(error));
         await new Promise((resolve) => setTimeout(resolve, delayMs));

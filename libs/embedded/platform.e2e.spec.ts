@@ -39,7 +39,7 @@ describe('a platform of three nodes whose routes can be cut', () => {
     expect(platform.unexpected).toEqual([]);
     const logs = readdirSync(path).filter((name) => name.endsWith('.log'));
     expect(logs.sort()).toEqual(
-      ['api-1', 'commands-1', 'gateway-1', 'node-0', 'node-1', 'node-2', 'postgres', 'projection-1'].map(
+      ['api-1', 'commands-1', 'gateway-1', 'node-0', 'node-1', 'node-2', 'postgres', 'projection-1', 'setup'].map(
         (name) => `${name}.log`,
       ),
     );

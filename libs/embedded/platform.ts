@@ -13,6 +13,7 @@ import { freePort } from './ports.js';
 import { startPostgres, type Postgres } from './postgres.js';
 import { startProxy } from './proxy.js';
 import { startService, type ServiceProcess } from './service-process.js';
+import { setUp } from './set-up.js';
 
 export type ServiceApp = 'commands' | 'projection' | 'gateway' | 'api';
 
@@ -86,6 +87,8 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
     progress(`NATS ready at ${nats.url}, PostgreSQL at 127.0.0.1:${postgres.port}`);
     const databaseUrl = await postgres.createDatabase('parley');
     const common = { NATS_URL: nats.url, NATS_REPLICAS: String(nodes), DATABASE_URL: databaseUrl };
+    await setUp({ ...common, ...signedIn(users, 'setup'), ...options.env }, join(folder.path, 'setup.log'));
+    progress('streams and tables are set up');
     const started = await layers.startAll(
       plannedServices(options).map((each) => startOne(each, folder.path, common, users, options)),
     );
@@ -204,12 +207,11 @@ async function startOne(
   users: NatsUsers,
   { env = {}, envOf = {}, mainOf = {} }: PlatformOptions,
 ): Promise<StartedService> {
-  const { user, pass } = users.credentials(app);
   const main = mainOf[name];
   for (let attempt = 1; ; attempt += 1) {
     const [port, grpcPort] = [await freePort(), await freePort()];
     const ports = { HEALTH_PORT: String(port), GRPC_PORT: String(grpcPort) };
-    const own = { NATS_USER: user, NATS_PASSWORD: pass, PARLEY_HOME: join(folder, name), TRUST_PROXY_HOPS: '1' };
+    const own = { ...signedIn(users, app), PARLEY_HOME: join(folder, name), TRUST_PROXY_HOPS: '1' };
     try {
       const process = await startService({
         name,
@@ -226,6 +228,11 @@ async function startOne(
       if (!mayRetry) throw error;
     }
   }
+}
+
+function signedIn(users: NatsUsers, as: NatsUser): Environment {
+  const { user, pass } = users.credentials(as);
+  return { NATS_USER: user, NATS_PASSWORD: pass };
 }
 
 const LOG_LINES_SHOWN = 40;

@@ -41,10 +41,14 @@ interface InfoAnswer extends ApiAnswer {
 const ANSWER_WITHIN_MS = 5_000;
 
 /** @throws LogMismatchError when the server is too old or has no JetStream; LogUnavailableError */
-export async function inspectLog(nc: NatsConnection, shape: LogShape): Promise<LogFacts> {
+export async function inspectLog(
+  nc: NatsConnection,
+  shape: LogShape,
+  answerWithinMs = ANSWER_WITHIN_MS,
+): Promise<LogFacts> {
   if (!nc.info) throw new LogUnavailableError(`no connection to ${nc.getServer()}`);
   await checkServer(nc, nc.info);
-  const api = new JetStreamApi(new ConnectionWatch(nc), ANSWER_WITHIN_MS);
+  const api = new JetStreamApi(new ConnectionWatch(nc), answerWithinMs);
   const askedAt = Date.now();
   const answers = await Promise.all(
     Array.from({ length: shape.partitions }, (_, partition) =>

@@ -1,5 +1,5 @@
 /**
- * Opening the log: creates it where there is none, and refuses to work on one that is not as configured.
+ * Opening the log: creates it where there is none (the set-up job alone asks for that), and refuses to work on one that is not as configured.
  *
  * Creating: `CHAT_0` first. Its metadata hold the new log's epoch, and the broker creates a stream once, so of
  * processes that start together one decides the epoch and the others read it back. Then the other streams (creating the
@@ -85,7 +85,7 @@ async function settleEpoch(api: JetStreamApi, options: OpenOptions): Promise<str
     if (mismatch !== undefined) await pause(POLL_MS);
     else if (options.create) await createStreams(api, options, streams[0]);
     else if (performance.now() >= until)
-      throw new LogMismatchError(`there is no log (stream ${streamName(0)}): start the service that creates it first`);
+      throw new LogMismatchError(`there is no log (stream ${streamName(0)}): run parley setup, which makes it`);
     else await pause(POLL_MS);
   }
 }

@@ -5,6 +5,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { BUCKETS, DomainError, LIMITS } from '#contract';
 import { type NatsServer, startNatsServer, temporaryFolder } from '#embedded';
+import { makeBuckets } from './buckets.js';
 import { Attachments, attachmentType } from './attachments.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -16,7 +17,8 @@ beforeAll(async () => {
   folder = await temporaryFolder('attachments');
   server = await startNatsServer({ storeDir: folder.path, sync: 'off' });
   nats = await connect({ servers: server.url });
-  files = new Attachments(nats, { replicas: 1 });
+  await makeBuckets(nats, 1);
+  files = new Attachments(nats);
 });
 afterAll(async () => {
   await nats?.close();
@@ -90,7 +92,7 @@ describe('a file', () => {
 
   test('cannot be asked for while the store is away', async () => {
     const own = await connect({ servers: server.url });
-    const gone = new Attachments(own, { replicas: 1 });
+    const gone = new Attachments(own);
     await own.close();
     const id = 'file_00000000-0000-0000-0000-000000000000';
     await expect(gone.info(id)).rejects.toMatchObject({ code: 'unavailable' });

@@ -5,8 +5,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { type ObjectStore, Objm } from '@nats-io/obj';
-import { BUCKETS, DomainError, LIMITS } from '#contract';
+import type { ObjectStore } from '@nats-io/obj';
+import { DomainError, LIMITS } from '#contract';
+import { openAttachmentStore } from './buckets.js';
 
 /** What nobody's browser runs when it is opened: pictures, sound, film, plain text, documents, archives; never markup or scripts. */
 const ALLOWED_FAMILIES = new Set(['image', 'audio', 'video', 'font']);
@@ -63,10 +64,7 @@ export function attachmentType(given: string): string {
 export class Attachments {
   private opening: Promise<ObjectStore> | undefined;
 
-  constructor(
-    private readonly nats: NatsConnection,
-    private readonly options: { readonly replicas: number },
-  ) {}
+  constructor(private readonly nats: NatsConnection) {}
 
   /**
    * Stores a file as it comes, a piece at a time.
@@ -123,9 +121,8 @@ export class Attachments {
     }
   }
 
-  /** The bucket, made when it is not there yet. */
   private async store(): Promise<ObjectStore> {
-    this.opening ??= new Objm(this.nats).create(BUCKETS.attachments, { replicas: this.options.replicas });
+    this.opening ??= openAttachmentStore(this.nats);
     try {
       return await this.opening;
     } catch (error) {

@@ -1,4 +1,5 @@
 export { type AttachmentInfo, Attachments, attachmentType, type NewAttachment } from './attachments.js';
+export { makeBuckets } from './buckets.js';
 export { CommandBus } from './command-bus.js';
 export { type Config, ConfigError, type IdentitySource, loadConfig } from './config.js';
 export { Health, healthAnswer, serveHealth } from './health.js';

@@ -10,7 +10,8 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { PRESENCE_KEYS } from '#contract';
-import { keysOf, LEASE_MS, MARKER_MS, Presence } from './presence.js';
+import { LEASE_MS, MARKER_MS } from './buckets.js';
+import { keysOf, Presence } from './presence.js';
 
 /** Three renewals may be lost before a lease ends. */
 const RENEWALS_PER_LEASE = 4;
@@ -20,7 +21,7 @@ const RETRY_MS = 500;
 const BEGIN_MS = 15_000;
 
 export interface LeaseOptions {
-  readonly replicas: number;
+  /** As the bucket of leases was made with. */
   readonly leaseMs?: number;
   /** Told of what failed and will be tried again. */
   readonly onTrouble: (problem: string) => void;
@@ -48,7 +49,7 @@ export class PresenceLease {
 
   /** Takes a lease and sweeps what earlier gateways left. Ready to count when the promise resolves. */
   static async take(nats: NatsConnection, options: LeaseOptions): Promise<PresenceLease> {
-    const lease = new PresenceLease(new Presence(nats, options), options);
+    const lease = new PresenceLease(new Presence(nats), options);
     await lease.begin();
     lease.timer = setInterval(() => {
       lease.beat().catch((error: unknown) => options.onTrouble(`presence is not renewed: ${String(error)}`));

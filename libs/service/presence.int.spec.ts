@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { type NatsServer, startNatsServer, temporaryFolder, waitUntil } from '#embedded';
+import { makeBuckets } from './buckets.js';
 import { Presence, shownPresence } from './presence.js';
 import { PresenceLease } from './presence-lease.js';
 
@@ -18,7 +19,7 @@ const leases: PresenceLease[] = [];
 const connection = () => connect({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
 
 async function lease(on: NatsConnection = nats): Promise<PresenceLease> {
-  const options = { replicas: 1, leaseMs: LEASE_MS, onTrouble: (problem: string) => troubles.push(problem) };
+  const options = { leaseMs: LEASE_MS, onTrouble: (problem: string) => troubles.push(problem) };
   const taken = await PresenceLease.take(on, options);
   leases.push(taken);
   return taken;
@@ -34,7 +35,8 @@ beforeAll(async () => {
   folder = await temporaryFolder('presence');
   server = await startNatsServer({ storeDir: `${folder.path}/nats`, sync: 'off' });
   nats = await connection();
-  presence = new Presence(nats, { replicas: 1, leaseMs: LEASE_MS });
+  await makeBuckets(nats, 1, LEASE_MS);
+  presence = new Presence(nats);
 });
 
 afterAll(async () => {

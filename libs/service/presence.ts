@@ -4,14 +4,11 @@
  * lives, so heartbeats cost one write a gateway, and a gateway that is killed takes its users offline when its lease ends.
  * This file reads; `presence-lease.ts` is the gateway's side.
  */
-import { type KV, Kvm } from '@nats-io/kv';
+import type { KV } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { BUCKETS, PRESENCE_KEYS } from '#contract';
+import { PRESENCE_KEYS } from '#contract';
+import { openPresenceBuckets, type PresenceBuckets } from './buckets.js';
 
-/** A gateway that has not renewed its lease for so long does not count. */
-export const LEASE_MS = 10_000;
-/** What was purged is forgotten altogether after this time. */
-export const MARKER_MS = 60_000;
 /** Presence is asked for beside other things that can do without it: nobody waits long for it. */
 const TIMEOUT_MS = 1_000;
 /** Which gateways live is looked up at most this often. */
@@ -34,19 +31,11 @@ export interface SaidOnline {
   readonly statusAt?: number | undefined;
 }
 
-export interface PresenceBuckets {
-  readonly leases: KV;
-  readonly connections: KV;
-}
-
 export class Presence {
   private opening: Promise<PresenceBuckets> | undefined;
   private gateways: { readonly live: Promise<string[]>; readonly askedAtMs: number } | undefined;
 
-  constructor(
-    private readonly nats: NatsConnection,
-    private readonly options: { readonly replicas: number; readonly leaseMs?: number },
-  ) {}
+  constructor(private readonly nats: NatsConnection) {}
 
   /**
    * The presence of users, by id. Throws when the broker does not answer within a second.
@@ -100,9 +89,8 @@ export class Presence {
     return this.gateways.live;
   }
 
-  /** The buckets, made when they are not there yet. */
   async buckets(): Promise<PresenceBuckets> {
-    this.opening ??= openBuckets(this.nats, this.options.replicas, this.options.leaseMs ?? LEASE_MS);
+    this.opening ??= openPresenceBuckets(this.nats);
     try {
       return await this.opening;
     } catch (error) {
@@ -144,16 +132,6 @@ export async function keysOf(bucket: Pick<KV, 'keys'>, filter?: string): Promise
   const keys = new Set<string>();
   for await (const key of await bucket.keys(filter)) keys.add(key);
   return [...keys];
-}
-
-async function openBuckets(nats: NatsConnection, replicas: number, leaseMs: number): Promise<PresenceBuckets> {
-  const kvm = new Kvm(nats);
-  const options = { replicas, history: 1, timeout: TIMEOUT_MS };
-  const [leases, connections] = await Promise.all([
-    kvm.create(BUCKETS.leases, { ...options, ttl: leaseMs }),
-    kvm.create(BUCKETS.connections, { ...options, markerTTL: MARKER_MS }),
-  ]);
-  return { leases, connections };
 }
 
 async function numberAt(bucket: KV, key: string): Promise<number | undefined> {

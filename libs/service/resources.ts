@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import type { DynamicModule, LoggerService, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { type Bucket, untilBuckets } from './buckets.js';
 import { CommandBus } from './command-bus.js';
 import { type Config, ConfigError } from './config.js';
 import { Health, serveHealth } from './health.js';
@@ -27,6 +28,8 @@ interface DatabaseLike {
 export interface Openers<L extends LogLike | undefined, D extends DatabaseLike> {
   readonly log: (nats: NatsConnection) => Promise<L>;
   readonly database: (url: string) => Promise<D>;
+  /** What has to be there beside the log. */
+  readonly buckets?: readonly Bucket[];
   /** Whether the process can do nothing of its work without the database; true when not given. */
   readonly databaseRequired?: boolean;
 }
@@ -52,7 +55,11 @@ export async function openResources<L extends LogLike | undefined, D extends Dat
   if (config.databaseUrl === undefined)
     throw new ConfigError(`DATABASE_URL is not set: ${name} needs the read models' PostgreSQL`);
   const nats = await connectNats(config, name);
-  const [log, database] = await Promise.all([open.log(nats), open.database(config.databaseUrl)]);
+  const [log, database] = await Promise.all([
+    open.log(nats),
+    open.database(config.databaseUrl),
+    untilBuckets(nats, open.buckets ?? []),
+  ]);
   const health = healthOf(nats, log, database, open.databaseRequired ?? true);
   const bus = new CommandBus(nats);
   const provided = new Map<symbol, unknown>([

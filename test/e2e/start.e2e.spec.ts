@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   freePort,
   projectRoot,
+  setUp,
   startNatsServer,
   startPostgres,
-  startService,
   temporaryFolder,
   type NatsServer,
   type Postgres,
@@ -16,31 +16,25 @@ import {
 const PARTITIONS = '3';
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let nats: NatsServer;
+/** One that nobody has set up. */
+let empty: NatsServer;
 let postgres: Postgres;
 let databaseUrl: string;
 
 beforeAll(async () => {
   folder = await temporaryFolder('start');
-  [nats, postgres] = await Promise.all([
+  [nats, empty, postgres] = await Promise.all([
     startNatsServer({ storeDir: join(folder.path, 'nats'), sync: 'off' }),
+    startNatsServer({ storeDir: join(folder.path, 'empty'), sync: 'off' }),
     startPostgres({ dataDir: join(folder.path, 'postgres') }),
   ]);
   databaseUrl = await postgres.createDatabase('parley');
-  // Once, so that there is a log.
-  const port = await freePort();
-  const env = { NATS_URL: nats.url, DATABASE_URL: databaseUrl, PARTITIONS, HEALTH_PORT: String(port) };
-  const first = await startService({
-    name: 'commands',
-    app: 'commands',
-    port,
-    env,
-    ready: { healthPath: '/health/ready' },
-  });
-  await first.stop();
+  await setUp({ NATS_URL: nats.url, DATABASE_URL: databaseUrl, PARTITIONS });
 }, 120_000);
 
 afterAll(async () => {
   await nats?.stop();
+  await empty?.stop();
   await postgres?.stop();
   await folder?.remove();
 }, 60_000);
@@ -126,6 +120,40 @@ describe('what a service stands on is missing: one line that says so:', () => {
     const { code, said } = await run('projection', { NATS_URL: nats.url, DATABASE_URL: wrong.href, PARTITIONS });
     expect({ code, lines: lines(said).length }).toEqual({ code: 1, lines: 1 });
     expect(said).toMatch(/password/);
+  }, 90_000);
+
+  // A set-up job that was started beside the services is waited for, half a minute.
+  test.each([
+    ['commands', /there is no log \(stream CHAT_0\): run parley setup/],
+    ['projection', /there is no log \(stream CHAT_0\): run parley setup/],
+    ['gateway', /there is no (log \(stream CHAT_0\)|bucket presence_leases): run parley setup/],
+    ['api', /there is no bucket presence_leases: run parley setup/],
+  ])(
+    'no set-up for %s',
+    async (app, line) => {
+      const { code, said } = await run(app, { NATS_URL: empty.url, DATABASE_URL: databaseUrl });
+      expect({ code, lines: lines(said).length }).toEqual({ code: 1, lines: 1 });
+      expect(said).toMatch(line);
+    },
+    90_000,
+  );
+
+  test('a user that the broker refuses, by NATS_USER or in NATS_URL, and no password is shown', async () => {
+    const authorization = 'authorization { users = [ { user: ann, password: right } ] }';
+    const closed = await startNatsServer({ storeDir: join(folder.path, 'closed'), configExtra: authorization });
+    try {
+      const inUrl = closed.url.replace('://', '://ann:wrong@');
+      const byVariables = { NATS_URL: closed.url, NATS_USER: 'ann', NATS_PASSWORD: 'wrong' };
+      for (const env of [byVariables, { NATS_URL: inUrl }]) {
+        const { code, said } = await run('api', { ...env, DATABASE_URL: databaseUrl });
+        expect({ code, lines: lines(said).length }).toEqual({ code: 1, lines: 1 });
+        expect(said).toMatch(/refuses ann: set NATS_USER and NATS_PASSWORD/);
+        expect(said).not.toContain('wrong');
+      }
+      await setUp({ NATS_URL: closed.url.replace('://', '://ann:right@'), DATABASE_URL: databaseUrl });
+    } finally {
+      await closed.stop();
+    }
   }, 90_000);
 
   test('a broker without JetStream', async () => {

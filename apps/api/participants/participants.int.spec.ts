@@ -169,7 +169,7 @@ describe('counting connections', () => {
   test('counts what the gateways have, and a user with a connection is online', async () => {
     const nats = await connectNats(loadConfig({ NATS_URL: platform.nats.url }), 'spec');
     const troubles: string[] = [];
-    const gateway = await PresenceLease.take(nats, { replicas: 1, onTrouble: (problem) => troubles.push(problem) });
+    const gateway = await PresenceLease.take(nats, { onTrouble: (problem) => troubles.push(problem) });
     gateway.connected('anna');
     gateway.connected('anna');
     gateway.connected('ben');

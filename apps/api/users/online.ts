@@ -2,7 +2,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { DomainError, type UserView } from '#contract';
-import { type Config, CONFIG, NATS, Presence, shownPresence, type UserPresence } from '#service';
+import { NATS, Presence, shownPresence, type UserPresence } from '#service';
 
 const UNKNOWN: UserPresence = { connections: 0, seenMs: undefined };
 /** While presence is away the log says so this often, not once a query. */
@@ -14,8 +14,8 @@ export class Online {
   private readonly presence: Presence;
   private complainedAtMs = -Infinity;
 
-  constructor(@Inject(NATS) nats: NatsConnection, @Inject(CONFIG) config: Config) {
-    this.presence = new Presence(nats, { replicas: config.natsReplicas });
+  constructor(@Inject(NATS) nats: NatsConnection) {
+    this.presence = new Presence(nats);
   }
 
   /**

@@ -118,7 +118,7 @@ async function checkLog(findings: Findings, config: Config, nats: NatsConnection
   const bytes = streams.reduce((sum, stream) => sum + stream.bytes, 0);
   if (mismatch !== undefined) await findings.say('log', 'wrong', mismatch);
   else if (epoch === undefined)
-    await findings.say('log', 'wrong', 'there is none yet', 'start the platform: it makes the streams');
+    await findings.say('log', 'wrong', 'there is none yet', 'run parley setup: it makes the streams');
   else
     await findings.say(
       'log',
@@ -162,7 +162,7 @@ async function checkDatabase(findings: Findings, config: Config): Promise<boolea
       'migrations',
       'wrong',
       `not made: ${missing.join(', ')}`,
-      'start a service of this version: it makes them',
+      'run parley setup of this version: it makes them',
     );
   if (foreign.length > 0)
     await findings.say(

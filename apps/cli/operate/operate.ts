@@ -9,10 +9,12 @@ import { doctor } from './doctor.js';
 import { keys } from './keys.js';
 import { log } from './log.js';
 import { projectionsCommand } from './projections.js';
+import { setup } from './setup.js';
 import { token } from './token.js';
 import { user } from './user.js';
 
 const COMMANDS: Readonly<Record<string, OperatorCommand>> = {
+  setup,
   doctor,
   log,
   projections: projectionsCommand,

@@ -3,16 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { DomainError, fields, LIMITS, parseOrRefuse } from '#contract';
 import { visibleRoom } from '#read-models';
-import {
-  type AttachmentInfo,
-  Attachments,
-  attachmentType,
-  type Config,
-  CONFIG,
-  type Identity,
-  NATS,
-  type NewAttachment,
-} from '#service';
+import { type AttachmentInfo, Attachments, attachmentType, type Identity, NATS, type NewAttachment } from '#service';
 import { type Call, reading, unary } from './answering.js';
 import { actorOf, callerOf, Callers, type SignIn } from './callers.js';
 import type { FileUpload, FileUploadResponse, GetFileResponse } from './messages.js';
@@ -34,9 +25,8 @@ export class FileRpcs {
     private readonly callers: Callers,
     private readonly queries: Queries,
     @Inject(NATS) nats: NatsConnection,
-    @Inject(CONFIG) config: Config,
   ) {
-    this.files = new Attachments(nats, { replicas: config.natsReplicas });
+    this.files = new Attachments(nats);
   }
 
   readonly rpcs = {

@@ -25,7 +25,7 @@ import {
   type StoredUser,
   visibleRoom,
 } from '#read-models';
-import { type Config, CONFIG, DATABASE, EVENT_LOG, type Identity, NATS, Presence, shownPresence } from '#service';
+import { DATABASE, EVENT_LOG, type Identity, NATS, Presence, shownPresence } from '#service';
 import type { Call } from './answering.js';
 import { onFault } from './answering.js';
 import { type Caller, textOf } from './callers.js';
@@ -42,10 +42,9 @@ export class Queries implements OnApplicationShutdown {
     @Inject(DATABASE) readonly database: Database,
     @Inject(EVENT_LOG) private readonly log: EventLog,
     @Inject(NATS) nats: NatsConnection,
-    @Inject(CONFIG) config: Config,
   ) {
     this.waiter = new PositionWaiter(database, nats);
-    this.presence = new Presence(nats, { replicas: config.natsReplicas });
+    this.presence = new Presence(nats);
     this.subjects = new Subjects(log.partitions);
   }
 

@@ -4,7 +4,7 @@
 import { Inject, Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { LIMITS } from '#contract';
-import { type Config, CONFIG, NATS, PresenceLease } from '#service';
+import { NATS, PresenceLease } from '#service';
 
 /** Shown to whoever has as many as they may. */
 export const TOO_MANY_CONNECTIONS = `at most ${LIMITS.socketsPerUser} connections a user`;
@@ -16,14 +16,11 @@ export class Here implements OnModuleInit, OnApplicationShutdown {
   private readonly counts = new Map<string, number>();
   private lease: PresenceLease | undefined;
 
-  constructor(
-    @Inject(NATS) private readonly nats: NatsConnection,
-    @Inject(CONFIG) private readonly config: Config,
-  ) {}
+  constructor(@Inject(NATS) private readonly nats: NatsConnection) {}
 
   async onModuleInit(): Promise<void> {
     const onTrouble = (problem: string): void => this.log.warn(problem);
-    this.lease = await PresenceLease.take(this.nats, { replicas: this.config.natsReplicas, onTrouble });
+    this.lease = await PresenceLease.take(this.nats, { onTrouble });
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -7,17 +7,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { LIVE, type ServerFrameOf } from '#contract';
 import type { EventLog, StoredEntry, Subscription } from '#event-log';
 import { type Database, getUsers, type StoredUser } from '#read-models';
-import {
-  type Config,
-  CONFIG,
-  DATABASE,
-  EVENT_LOG,
-  NATS,
-  Presence,
-  type SaidOnline,
-  shownPresence,
-  type UserPresence,
-} from '#service';
+import { DATABASE, EVENT_LOG, NATS, Presence, type SaidOnline, shownPresence, type UserPresence } from '#service';
 import type { Reader } from '../feed/reader.js';
 import { sharingARoom } from './sharing.js';
 
@@ -51,9 +41,8 @@ export class Watches implements OnModuleInit, OnModuleDestroy {
     @Inject(NATS) nats: NatsConnection,
     @Inject(EVENT_LOG) private readonly events: EventLog,
     @Inject(DATABASE) private readonly database: Database,
-    @Inject(CONFIG) config: Config,
   ) {
-    this.presence = new Presence(nats, { replicas: config.natsReplicas });
+    this.presence = new Presence(nats);
   }
 
   onModuleInit(): void {

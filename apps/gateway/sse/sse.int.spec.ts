@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => nats.close());
 
 async function connectionsOf(user: string): Promise<number> {
-  const found = await new Presence(nats, { replicas: 1 }).of([user]);
+  const found = await new Presence(nats).of([user]);
   return found.get(user)?.connections ?? 0;
 }
 
