@@ -48,31 +48,30 @@ export class MemoryBroker {
   constructor(
     partitions: number,
     private readonly order: CheckOrder,
-    private readonly faults: MemoryFaults,
     private readonly now: () => number,
     private readonly onStored: (entries: readonly StoredEntry[]) => void,
   ) {
     this.#streams = Array.from({ length: partitions }, () => ({ entries: [], last: new Map(), ids: new Map() }));
   }
 
-  publish(entry: OutgoingEntry, messageId: string): Answer {
-    const fault = this.#fault([entry]);
+  publish(entry: OutgoingEntry, messageId: string, faults: MemoryFaults): Answer {
+    const fault = faultOf([entry], faults);
     if (fault) return fault;
     const refusal = this.#check(entry, messageId);
     if (refusal) return refusal;
-    return this.#acknowledge([entry], () =>
-      this.#store([entry], (i) => (i === 0 ? [HEADERS.messageId, messageId] : undefined)),
-    );
+    const seq = this.#store([entry], (i) => (i === 0 ? [HEADERS.messageId, messageId] : undefined));
+    return acknowledgement([entry], seq, faults);
   }
 
-  publishBatch(entries: readonly OutgoingEntry[], batchId: string): Answer {
-    const fault = this.#fault(entries);
+  publishBatch(entries: readonly OutgoingEntry[], batchId: string, faults: MemoryFaults): Answer {
+    const fault = faultOf(entries, faults);
     if (fault) return fault;
     for (const entry of entries) {
       const moved = this.#fenceMoved(entry);
       if (moved) return moved;
     }
-    return this.#acknowledge(entries, () => this.#store(entries, () => [HEADERS.batchId, batchId]));
+    const seq = this.#store(entries, () => [HEADERS.batchId, batchId]);
+    return acknowledgement(entries, seq, faults);
   }
 
   lastSequence(partition: number): number {
@@ -124,15 +123,6 @@ export class MemoryBroker {
     else stream.last.delete(entry.subject);
   }
 
-  #fault(entries: readonly OutgoingEntry[]): Answer | undefined {
-    if (this.faults.unavailable?.()) return { kind: 'nobody' };
-    for (const entry of entries) {
-      if (this.faults.inFlight?.(entry)) return refused(BROKER_CODES.fenceInFlight, 'wrong last sequence');
-      if (this.faults.loseAppend?.(entry)) return { kind: 'silent' };
-    }
-    return undefined;
-  }
-
   #check(entry: OutgoingEntry, messageId: string): Answer | undefined {
     const moved = this.#fenceMoved(entry);
     const known = this.#known(entry, messageId);
@@ -149,12 +139,6 @@ export class MemoryBroker {
     const known = this.#stream(partitionOfSubject(subject)).ids.get(messageId);
     if (!known || known.at < this.now() - LIMITS.dedupeWindowMs) return undefined;
     return { kind: 'stored', seq: known.seq, duplicate: true };
-  }
-
-  #acknowledge(entries: readonly OutgoingEntry[], store: () => number): Answer {
-    const seq = store();
-    if (entries.some((entry) => this.faults.loseAck?.(entry))) return { kind: 'silent' };
-    return { kind: 'stored', seq, duplicate: false };
   }
 
   #store(entries: readonly OutgoingEntry[], header: (i: number) => readonly [string, string] | undefined): number {
@@ -194,3 +178,17 @@ export class MemoryBroker {
 }
 
 const refused = (code: number, description: string): Answer => ({ kind: 'refused', status: 400, code, description });
+
+function faultOf(entries: readonly OutgoingEntry[], faults: MemoryFaults): Answer | undefined {
+  if (faults.unavailable?.()) return { kind: 'nobody' };
+  for (const entry of entries) {
+    if (faults.inFlight?.(entry)) return refused(BROKER_CODES.fenceInFlight, 'wrong last sequence');
+    if (faults.loseAppend?.(entry)) return { kind: 'silent' };
+  }
+  return undefined;
+}
+
+function acknowledgement(entries: readonly OutgoingEntry[], seq: number, faults: MemoryFaults): Answer {
+  if (entries.some((entry) => faults.loseAck?.(entry))) return { kind: 'silent' };
+  return { kind: 'stored', seq, duplicate: false };
+}

@@ -2,3 +2,14 @@ export { decideOn, given, Outcome, refused, type Asked, type Refused } from './g
 export { aMember, aRoom, nowIs, roomWith } from './happenings.js';
 export * from './history.js';
 export { shortestHistory, type Shortest } from './history-shrink.js';
+export {
+  describeFailure,
+  explore,
+  replay,
+  type Explored,
+  type Exploring,
+  type Failure,
+  type World,
+} from './interleavings.js';
+export { atRest, Schedule, type Step } from './schedule.js';
+export { dependent, ScheduledWire, type Touch } from './scheduled-wire.js';
