@@ -211,6 +211,7 @@ function clientsOf(done: readonly Done[]): ClientHistory[] {
       room: ROOM,
       key,
       content: `${user} says ${key}`,
+      sentAt: 0,
       outcome: outcomeOf(own.filter(({ act }) => act.key === key)),
     }));
     return { client: user, user, sends, steps: [], complete: false };
