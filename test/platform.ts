@@ -1,5 +1,5 @@
 /** Starts the platform for tests as its users do: as processes, on free ports, with data in a folder that is removed at the end. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   freePort,
@@ -93,6 +93,7 @@ export interface Split extends Platform {
   readonly http: Http;
 }
 
+const LATE_ANSWER = /Publish Violation - Subject "_INBOX_/;
 const EMBEDDED_BACK_MS = 60_000;
 
 /** Two of each service, one broker or three, PostgreSQL, and a proxy in front. */
@@ -100,6 +101,21 @@ export async function startSplit({ env = {}, ...rest }: PlatformOptions = {}): P
   const given = { JWT_SECRET: SECRET, RATE_LIMITS: 'off', ROOMS_ON_JOIN: 'true', ...env };
   const platform = await startPlatform({ ...rest, env: given });
   return { ...platform, http: new Http(platform.url) };
+}
+
+/**
+ * What the broker has refused its users, as it stands in its logs: a right that is missing in deploy/nats, or one that nobody should
+ * want. An answer is allowed by the request that it belongs to, which a broker that is started again no longer knows: such an
+ * answer is lost like any other that a killed broker had, the edge asks again with the command's key, and it is no finding.
+ */
+export function refusedByBroker({ folder }: Pick<Platform, 'folder'>): string[] {
+  const logs = readdirSync(folder).filter((name) => /^(nats|node-\d)\.log$/.test(name));
+  if (logs.length === 0) throw new Error(`there is no log of a broker in ${folder}`);
+  return logs.flatMap((name) =>
+    readFileSync(join(folder, name), 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('Violation') && !LATE_ANSWER.test(line)),
+  );
 }
 
 /** As a supervisor does: kill -9, and a start afterwards. */

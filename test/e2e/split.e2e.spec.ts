@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { EventStream } from '../event-stream.js';
 import { listAt, textAt } from '../http.js';
-import { startSplit, tokenFor, type Split } from '../platform.js';
+import { refusedByBroker, startSplit, tokenFor, type Split } from '../platform.js';
 import { connect, type Socket } from '../socket.js';
 import { contentsOf, eventually, messageIn, receives } from './world.js';
 
@@ -129,5 +129,9 @@ test('server-sent events come through the proxy, and go on at another gateway wh
   await gateway?.restart();
   for (const stream of [proxied, again]) stream.cut();
 }, 90_000);
+
+test('and the broker has refused its users nothing of all that', () => {
+  expect(refusedByBroker(platform)).toEqual([]);
+});
 
 const LEASE_MS = 60_000;

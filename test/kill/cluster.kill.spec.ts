@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { NatsCluster } from '#embedded';
 import { withLog } from '../log.js';
-import { killAndRestart, startSplit, type Split } from '../platform.js';
+import { killAndRestart, refusedByBroker, startSplit, type Split } from '../platform.js';
 import { Crowd } from './crowd.js';
 
 const PARTITIONS = 4;
@@ -28,6 +28,7 @@ test('kill -9 of each of three nodes in turn, while 20 people talk, breaks no pr
     }
     const summary = await withLog(platform.natsUrls(), PARTITIONS, (log) => crowd.judge(log));
     expect(platform.unexpected).toEqual([]);
+    expect(refusedByBroker(platform)).toEqual([]);
     process.stdout.write(`kill, three nodes: ${summary}\n`);
   } catch (error) {
     throw new Error(`${error instanceof Error ? error.message : String(error)}\n${platform.logs()}`, { cause: error });
