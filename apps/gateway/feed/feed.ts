@@ -25,7 +25,7 @@ import { Partition } from './partition.js';
 import { Places, type Place } from './places.js';
 import type { Reader } from './reader.js';
 import { membersOf, roomOf, RoomReads } from './room-reads.js';
-import type { RoomEvent } from './room-event.js';
+import { isJoining, type RoomEvent } from './room-event.js';
 import { Room, type RoomStart } from './room.js';
 import type { Anchor, FeedViews } from './views.js';
 
@@ -214,7 +214,7 @@ export class Feed {
     // What the mark covers has been taken, and may have been forgotten since.
     if (subject.kind !== 'member' || entry.decoded.kind !== 'event' || entry.seq <= this.mark(entry.partition)) return;
     const { event } = entry.decoded;
-    if ('member' in event.data) this.onMembership(subject.roomId, entry.seq, event.data.member);
+    if ('member' in event.data) this.onMembership(subject.roomId, entry.seq, event.data.member, isJoining(event));
   }
 
   /** A membership as the views know it. */
@@ -228,7 +228,8 @@ export class Feed {
     const subject = parseLogSubject(entry.subject);
     if (subject?.kind !== 'member' || entry.seq > this.mark(entry.partition)) return;
     const event = entry.decoded.kind === 'event' ? entry.decoded.event : undefined;
-    if (event !== undefined && 'member' in event.data) this.onMembership(subject.roomId, entry.seq, event.data.member);
+    if (event !== undefined && 'member' in event.data)
+      this.onMembership(subject.roomId, entry.seq, event.data.member, isJoining(event));
   }
 
   attach(room: Room, reader: Reader): void {
@@ -264,9 +265,9 @@ export class Feed {
     if (user !== undefined) this.following.onMember(user, room, event, member);
   }
 
-  onMembership(roomId: string, seq: number, member: MemberState): void {
+  onMembership(roomId: string, seq: number, member: MemberState, joined: boolean): void {
     const user = this.users.get(userToken(member.userId));
-    if (user !== undefined) this.following.learn(user, roomId, seq, member);
+    if (user !== undefined) this.following.learn(user, roomId, seq, member, joined);
   }
 
   heldBack(event: RoomEvent): Map<Reader, Buffer | undefined> | undefined {

@@ -14,7 +14,7 @@ import { bytesFor } from './echo.js';
 import type { Feed } from './feed.js';
 import type { LocalUser, News } from './local-user.js';
 import type { Reader } from './reader.js';
-import { joinBytes, type RoomEvent } from './room-event.js';
+import { isJoining, joinBytes, type RoomEvent } from './room-event.js';
 import type { Room } from './room.js';
 import { announcedToSelf, hasLeft, openStay, visibleTo } from './visible.js';
 
@@ -30,7 +30,7 @@ export class Following {
   /** A membership as of an event that its room is about to show. */
   onMember(user: LocalUser, room: Room, event: RoomEvent, member: MemberState): void {
     const attached = [...user.readers].filter((reader) => room.isAttached(reader));
-    const news = this.learn(user, room.id, event.seq, member);
+    const news = this.learn(user, room.id, event.seq, member, isJoining(event.event));
     if (news?.was === true && !news.is) for (const reader of attached) this.sayGoodbye(reader, room, event);
     if (news?.was !== true || !news.is || event.announced) return;
     room.flush();
@@ -38,8 +38,8 @@ export class Following {
   }
 
   /** A membership from wherever. Whoever is still joining is left alone: what opens a reader looks again when it is done. */
-  learn(user: LocalUser, roomId: string, seq: number, member: MemberState): News | undefined {
-    const news = user.learn(roomId, seq, member.standing === 'member');
+  learn(user: LocalUser, roomId: string, seq: number, member: MemberState, joined: boolean): News | undefined {
+    const news = user.learn(roomId, seq, member.standing === 'member', joined);
     if (news === undefined) return undefined;
     // Also where one who was none leaves: the joining may have been lost on the way here, and with it a whole stay.
     if (!news.was) this.begin(user, roomId, this.notShown(roomId, seq, member, news));

@@ -66,12 +66,15 @@ export class LocalUser {
     return this.memberships.get(roomId)?.member ?? false;
   }
 
-  /** Takes a change of membership; undefined when it is no news. */
-  learn(roomId: string, seq: number, member: boolean): News | undefined {
+  /**
+   * Takes a change of membership; undefined when it is no news.
+   * @param joined the event lets the user in: whoever was a member before it has left in between, and that was not heard of
+   */
+  learn(roomId: string, seq: number, member: boolean, joined = false): News | undefined {
     const known = this.memberships.get(roomId);
     if (known !== undefined && known.seq >= seq) return undefined;
     const was = known?.member ?? false;
-    this.memberships.set(roomId, { seq, member, since: member && was ? (known?.since ?? seq) : seq });
+    this.memberships.set(roomId, { seq, member, since: member && was && !joined ? (known?.since ?? seq) : seq });
     this.hasEnded ||= !member;
     return { was, is: member, knownUpTo: known?.seq ?? 0 };
   }

@@ -58,6 +58,9 @@ export function memberOf(event: RoomEvent): MemberState | undefined {
 export const isMessage = (entry: StoredEntry): boolean =>
   entry.decoded.kind === 'event' && entry.decoded.event.type === 'MessageSent';
 
+/** Lets its member in, who was out before it: other changes of a member find them in. */
+export const isJoining = (event: ChatEvent | undefined): boolean => event?.type === 'MemberJoined';
+
 const NOTHING = Buffer.alloc(0);
 
 /** The frames of several events in one buffer, so that each reader costs one write. */

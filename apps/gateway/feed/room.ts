@@ -12,7 +12,7 @@ import { LogUnavailableError, type EventLog, type StoredEntry, type Subscription
 import type { Encoding } from './encoding.js';
 import { orCrash } from './or-crash.js';
 import type { Reader } from './reader.js';
-import { bytesOf, isMessage, joinBytes, memberOf, roomEvent, type RoomEvent } from './room-event.js';
+import { bytesOf, isJoining, isMessage, joinBytes, memberOf, roomEvent, type RoomEvent } from './room-event.js';
 import { Tail } from './tail.js';
 
 /** Entries that wait behind a hole. What comes on top is let go: chain and tails notices bring it again. */
@@ -33,7 +33,7 @@ export interface RoomHost {
   /** A membership as of this event, which is in the tail and is shown next. */
   onMember(room: Room, event: RoomEvent, member: MemberState): void;
   /** A membership from before the room became active: its event is in the log for whoever needs it. */
-  onMembership(roomId: string, seq: number, member: MemberState): void;
+  onMembership(roomId: string, seq: number, member: MemberState, joined: boolean): void;
   /** Who is not to get an event, and what instead; undefined for nobody. */
   heldBack(event: RoomEvent): Map<Reader, Buffer | undefined> | undefined;
   /** The room cannot go on. */
@@ -213,7 +213,7 @@ export class Room {
     if (entry.decoded.kind !== 'event') return;
     const { event } = entry.decoded;
     if (entry.seq <= this.floor) {
-      if ('member' in event.data) this.host.onMembership(this.id, entry.seq, event.data.member);
+      if ('member' in event.data) this.host.onMembership(this.id, entry.seq, event.data.member, isJoining(event));
       return;
     }
     if (event.type === 'RosterChanged') this.members = event.data.roster.members;
