@@ -1,0 +1,127 @@
+/**
+ * The load of the send rows, a process of its own: senders that each have one message on its way, and a socket that listens. Every
+ * answer and every arrival is counted; what was accepted and did not arrive is a fault.
+ */
+import { serve } from '../program.js';
+import { quantile } from '../statistics.js';
+import { enter, type Seat } from './entrances.js';
+import type { Door } from './raw-socket.js';
+import { rawHttp } from './raw-http.js';
+import { RawSocket } from './raw-socket.js';
+
+/** How a sender sends. */
+export type Way =
+  | { readonly by: 'http'; readonly url: string; readonly path: string; readonly token: string; readonly room?: string }
+  | { readonly by: 'socket'; readonly door: Door; readonly room: string };
+
+export interface SendersOptions {
+  readonly seconds: number;
+  readonly contentBytes: number;
+}
+
+export interface SendersResult {
+  readonly accepted: number;
+  readonly seconds: number;
+  readonly answerMs: Quantiles;
+  readonly arrivalMs: Quantiles;
+}
+
+export interface Quantiles {
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+}
+
+/** Resolves when it was accepted. */
+type Send = (content: string) => Promise<unknown>;
+
+const ARRIVE_WITHIN_MS = 30_000;
+const MARK = /#(\d+)#/;
+const TEXT = 0x1;
+const ACCEPTED = 202;
+
+const senders: Send[] = [];
+const sentAtMs = new Map<number, number>();
+let arrivals: number[] = [];
+let marks = 0;
+
+const ACK = Buffer.from('"op":"ack"');
+const ERROR = Buffer.from('"op":"error"');
+
+async function socketSender({ door, room }: Way & { by: 'socket' }): Promise<Send> {
+  let answered: { resolve: () => void; reject: (error: Error) => void } | undefined;
+  const socket = await enter({ kind: 'parley', room, door }, (chunk, from, to, opcode) => {
+    if (opcode !== TEXT) return;
+    const payload = chunk.subarray(from, to);
+    if (payload.includes(ACK)) answered?.resolve();
+    else if (payload.includes(ERROR)) answered?.reject(new Error(payload.toString()));
+  });
+  return (content) =>
+    new Promise<void>((resolve, reject) => {
+      answered = { resolve, reject };
+      socket.send(JSON.stringify({ op: 'send', id: 1, room, content }));
+    });
+}
+
+async function httpSender({ url, path, token, room }: Way & { by: 'http' }): Promise<Send> {
+  const http = await rawHttp(url, token);
+  return (content) =>
+    http.timed('POST', path, ACCEPTED, JSON.stringify(room === undefined ? { content } : { room, content }));
+}
+
+const arrive = (payload: Buffer): void => {
+  const mark = MARK.exec(payload.toString('latin1'))?.[1];
+  const at = mark === undefined ? undefined : sentAtMs.get(Number(mark));
+  if (at === undefined) return;
+  sentAtMs.delete(Number(mark));
+  arrivals.push(performance.now() - at);
+};
+
+const quantiles = (values: readonly number[]): Quantiles => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99), p999: quantile(sorted, 0.999) };
+};
+
+async function run({ seconds, contentBytes }: SendersOptions): Promise<SendersResult> {
+  const padding = 'x'.repeat(contentBytes);
+  const startMs = performance.now();
+  const endMs = startMs + seconds * 1_000;
+  const answers: number[] = [];
+  arrivals = [];
+  const lane = async (send: Send): Promise<void> => {
+    while (performance.now() < endMs) {
+      const mark = (marks += 1);
+      const sentMs = performance.now();
+      sentAtMs.set(mark, sentMs);
+      await send(`#${mark}#${padding}`);
+      answers.push(performance.now() - sentMs);
+    }
+  };
+  await Promise.all(senders.map(lane));
+  const tookSeconds = (performance.now() - startMs) / 1_000;
+  await arrived();
+  return {
+    accepted: answers.length,
+    seconds: tookSeconds,
+    answerMs: quantiles(answers),
+    arrivalMs: quantiles(arrivals),
+  };
+}
+
+async function arrived(): Promise<void> {
+  const deadline = performance.now() + ARRIVE_WITHIN_MS;
+  while (sentAtMs.size > 0) {
+    if (performance.now() > deadline) throw new Error(`${sentAtMs.size} accepted messages did not arrive`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+serve({
+  enter: async ({ ways, listener }: { ways: readonly Way[]; listener: Seat | Door }): Promise<void> => {
+    senders.push(...(await Promise.all(ways.map((way) => (way.by === 'http' ? httpSender(way) : socketSender(way))))));
+    const hear = (chunk: Buffer, from: number, to: number): void => arrive(chunk.subarray(from, to));
+    if ('kind' in listener) await enter(listener, hear);
+    else await RawSocket.open(listener, hear);
+  },
+  run,
+});
