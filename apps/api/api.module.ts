@@ -28,7 +28,7 @@ import { DescriptionsController } from './descriptions/descriptions.controller.j
 import { HealthController } from './health.controller.js';
 import { SignedIn, TOKEN_VERIFIER } from './http/caller.js';
 import { CaughtUp, POSITION_WAITER } from './http/caught-up.js';
-import { FailedSignInLimit, RegistrationLimit, SendLimit } from './http/limits.js';
+import { FailedSignInLimit, GuessedAccountLimit, RegistrationLimit, SendLimit } from './http/limits.js';
 import { PageController } from './page/page.controller.js';
 import { ConnectionsController } from './participants/connections.controller.js';
 import { ParticipantsController } from './participants/participants.controller.js';
@@ -78,6 +78,7 @@ const PROVIDERS: Provider[] = [
 const ACCOUNT_PROVIDERS: Provider[] = [
   Accounts,
   FailedSignInLimit,
+  GuessedAccountLimit,
   Passwords,
   RegistrationLimit,
   Sessions,

@@ -95,8 +95,12 @@ export const LIMITS = {
   sendsPerSecond: 20,
   sendsBurst: 40,
   failedSignInsPerMinute: 5,
+  failedSignInsPerAccountPerMinute: 10,
   registrationsPerMinute: 30,
   helloMs: 10_000,
+  socketsWithoutHello: 10_000,
+  socketsWithoutHelloPerAddress: 1_000,
+  unreadableFrames: 64,
   /** A resume that would replay more than this is answered with `recovered: false`. */
   replayEvents: 5_000,
   replayBytes: 4 * 1024 * 1024,

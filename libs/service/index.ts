@@ -1,3 +1,4 @@
+export { addressOf, networkOf } from './addresses.js';
 export { type AttachmentInfo, Attachments, attachmentType, type NewAttachment } from './attachments.js';
 export { makeBuckets } from './buckets.js';
 export { CommandBus } from './command-bus.js';

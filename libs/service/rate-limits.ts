@@ -1,8 +1,10 @@
 /** Token buckets, one a key, in memory: a limit holds for one process, and says so in the docs. */
 import { DomainError } from '#contract';
 
-/** Buckets that are full again are forgotten; above this many, the sweep runs at once. */
-const BUCKETS_MAX = 100_000;
+/** Above this many, those that are full again are forgotten, and else some that were used longest ago. */
+export const BUCKETS_MAX = 100_000;
+/** Many at a time: to look for the first entry of a large map costs as much as to go through it. */
+const FORGOTTEN_AT_ONCE = 10_000;
 
 interface Bucket {
   tokens: number;
@@ -10,6 +12,7 @@ interface Bucket {
 }
 
 export class RateLimit {
+  /** In the order of their last use, so that those to be forgotten stand first. */
   private readonly buckets = new Map<string, Bucket>();
 
   /**
@@ -41,12 +44,26 @@ export class RateLimit {
     if (bucket.tokens < 1) throw this.refusal(bucket);
   }
 
+  /** Takes one if there is one: of something that has happened already. */
+  takeIfAny(key: string): void {
+    if (!this.enabled) return;
+    const bucket = this.refilled(key);
+    bucket.tokens = Math.max(0, bucket.tokens - 1);
+  }
+
+  /** For those who watch over memory. */
+  get size(): number {
+    return this.buckets.size;
+  }
+
   private refilled(key: string): Bucket {
     const now = this.nowMs();
     const bucket = this.buckets.get(key);
     if (bucket === undefined) return this.open(key, now);
     bucket.tokens = Math.min(this.burst, bucket.tokens + ((now - bucket.atMs) / 1000) * this.perSecond);
     bucket.atMs = now;
+    this.buckets.delete(key);
+    this.buckets.set(key, bucket);
     return bucket;
   }
 
@@ -59,10 +76,10 @@ export class RateLimit {
 
   private forgetFull(now: number): void {
     const refillMs = (this.burst / this.perSecond) * 1000;
-    for (const [key, bucket] of this.buckets) if (now - bucket.atMs >= refillMs) this.buckets.delete(key);
-    // Under an attack with ever new keys none is full yet: the oldest go, so that memory stays bounded.
-    for (const key of this.buckets.keys()) {
-      if (this.buckets.size < BUCKETS_MAX) break;
+    const keep = BUCKETS_MAX - FORGOTTEN_AT_ONCE;
+    for (const [key, { atMs }] of this.buckets) {
+      // Under an attack with ever new keys none is full yet: the oldest go, so that memory stays bounded.
+      if (this.buckets.size <= keep && now - atMs < refillMs) return;
       this.buckets.delete(key);
     }
   }

@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { DomainError, type Registration } from '#contract';
 import type { Database } from '#read-models';
 import { DATABASE } from '#service';
-import { FailedSignInLimit } from '../http/limits.js';
+import { FailedSignInLimit, GuessedAccountLimit } from '../http/limits.js';
 import { Passwords } from './passwords.js';
 
 export interface Account {
@@ -30,6 +30,7 @@ export class Accounts {
     @Inject(DATABASE) private readonly database: Database,
     private readonly passwords: Passwords,
     private readonly failures: FailedSignInLimit,
+    private readonly guesses: GuessedAccountLimit,
   ) {}
 
   /** @throws DomainError `already_exists` */
@@ -47,19 +48,25 @@ export class Accounts {
   }
 
   /**
-   * The account whose user name or e-mail address and password these are. Unknown names take as long as wrong passwords. That an
-   * account is disabled is for the one who knows its password.
+   * The account whose user name or e-mail address and password these are. Unknown names take as long as wrong passwords, and are
+   * refused as often. That an account is disabled is for the one who knows its password.
    * @param address what failures are counted by
    * @throws DomainError `unauthenticated`, `forbidden` for a disabled account, `rate_limited` after too many failures
    */
   async signIn(name: string, givenPassword: string, address: string): Promise<Account> {
     this.failures.check(address);
     const row = await this.find(name);
+    const guessed = row?.user_id ?? keyOf(name);
     // Checked again when its turn comes: those that wait together must not all try.
-    const mayTry = (): void => this.failures.check(address);
+    const mayTry = (): void => {
+      this.failures.check(address);
+      this.guesses.check(guessed);
+    };
+    mayTry();
     if (row && (await this.passwords.verify(row.password_hash, givenPassword, mayTry))) return enabled(row);
     if (!row) await this.passwords.verify(undefined, givenPassword, mayTry);
-    this.failures.take(address);
+    this.guesses.takeIfAny(guessed);
+    this.failures.takeIfAny(address);
     throw new DomainError('unauthenticated', 'invalid email or password');
   }
 

@@ -2,7 +2,8 @@
 import { Controller, Get, Header, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { asyncApi, openApi } from '#contract/descriptions';
-import { docsPage } from './docs-page.js';
+import { contentPolicy } from '#service/http';
+import { docsPage, STYLE_HASH } from './docs-page.js';
 
 /** Asked for again after an upgrade. */
 const FRESH = ['cache-control', 'no-cache'] as const;
@@ -26,6 +27,7 @@ export class DescriptionsController {
   @Get('/docs')
   @Header(...FRESH)
   page(@Res() reply: FastifyReply): void {
+    reply.header('content-security-policy', contentPolicy(STYLE_HASH));
     this.send(reply, 'text/html; charset=utf-8', () => docsPage(openApi(), asyncApi()));
   }
 

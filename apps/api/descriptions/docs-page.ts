@@ -1,5 +1,7 @@
 /** The descriptions as one page to read: no script, nothing from elsewhere, so that it works under the strictest policy. */
 
+import { createHash } from 'node:crypto';
+
 /** As the descriptions are written; read here field by field. */
 type Json = Readonly<Record<string, unknown>>;
 
@@ -131,3 +133,6 @@ details { margin: .3rem 0; } summary { cursor: pointer; } h4 { margin: .5rem 0 0
 nav a { margin-right: .7rem; }
 @media (prefers-color-scheme: dark) { body { color: #ddd; background: #1b1b1b; } pre { background: #262626; } a { color: #8ab4f8; } }
 `;
+
+/** What the page's content security policy lets through: its own style, as it stands here, and no other. */
+export const STYLE_HASH = `sha256-${createHash('sha256').update(STYLE).digest('base64')}`;

@@ -10,8 +10,7 @@ import {
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { DomainError, fields, HTTP_HEADERS, parseOrRefuse } from '#contract';
-import { bearerToken, type Config, CONFIG, type Identity, type TokenVerifier } from '#service';
-import { networkOf } from './network.js';
+import { bearerToken, type Config, CONFIG, type Identity, networkOf, type TokenVerifier } from '#service';
 
 export const TOKEN_VERIFIER = Symbol('TokenVerifier');
 

@@ -21,6 +21,15 @@ export class FailedSignInLimit extends RateLimit {
   }
 }
 
+/** Sign-ins that failed, of an account: many addresses that guess together are no faster. */
+@Injectable()
+export class GuessedAccountLimit extends RateLimit {
+  constructor(@Inject(CONFIG) config: Config) {
+    const { failedSignInsPerAccountPerMinute: perMinute } = LIMITS;
+    super(perMinute / MINUTE_S, perMinute, config.rateLimits);
+  }
+}
+
 /** Registrations of an address. */
 @Injectable()
 export class RegistrationLimit extends RateLimit {

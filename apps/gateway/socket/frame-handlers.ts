@@ -35,7 +35,7 @@ export class FrameHandlers {
 
   /** @throws DomainError what was refused */
   async handle(frame: Request, connection: SocketConnection, identity: Identity, reader: Reader): Promise<void> {
-    this.frames.take(identity.userId);
+    this.takeOne(connection, identity);
     switch (frame.op) {
       case 'send':
       case 'join':
@@ -55,6 +55,16 @@ export class FrameHandlers {
         connection.send({ op: 'ack', id: frame.id });
         return sendPresent();
       }
+    }
+  }
+
+  /** Whoever floods is told so, and is not read for a moment. */
+  private takeOne(connection: SocketConnection, { userId }: Identity): void {
+    try {
+      this.frames.take(userId);
+    } catch (error) {
+      connection.rest();
+      throw error;
     }
   }
 

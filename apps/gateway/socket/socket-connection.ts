@@ -15,6 +15,8 @@ import type { ParleySocket } from './parley-socket.js';
 const SILENCE_MAX_MS = 2.4 * LIMITS.heartbeatMs;
 /** A socket that has been told to close is cut when it does not. */
 const CLOSE_WAIT_MS = 2_000;
+/** A client that sends more than it may is not read for so long: the network makes it wait. */
+const REST_MS = 1_000;
 /** Frames that are being answered; a client that sends more before it has answers is told to slow down. */
 export const ANSWERS_MAX = 64;
 
@@ -25,6 +27,10 @@ export class SocketConnection implements FeedSink {
   opened: Promise<void> | undefined;
   /** Chosen at the upgrade, for clients that say no hello. */
   echo: EchoMode | undefined;
+  /** Frames that were no frames. */
+  unreadable = 0;
+  /** To be called at its hello, or at its end. */
+  saidHello: () => void = () => undefined;
   /** Frames under way. */
   answering = 0;
   private readonly openedAtMs: number;
@@ -33,6 +39,7 @@ export class SocketConnection implements FeedSink {
   private pingedAtMs: number;
   private readonly network: Network;
   private closedAtMs = 0;
+  private restsUntilMs = 0;
 
   constructor(
     readonly client: ParleySocket,
@@ -73,6 +80,12 @@ export class SocketConnection implements FeedSink {
     this.client.close(code, reason);
   }
 
+  /** Nothing is read from it for a while. */
+  rest(): void {
+    this.restsUntilMs = performance.now() + REST_MS;
+    this.client.pause();
+  }
+
   /** The socket has ended, whoever ended it. */
   ended(): void {
     this.closedAtMs ||= performance.now();
@@ -83,6 +96,10 @@ export class SocketConnection implements FeedSink {
     if (this.closedAtMs !== 0) {
       if (nowMs - this.closedAtMs > CLOSE_WAIT_MS) this.client.terminate();
       return;
+    }
+    if (this.restsUntilMs !== 0 && nowMs >= this.restsUntilMs) {
+      this.restsUntilMs = 0;
+      this.client.resume();
     }
     if (this.network.isStalled(nowMs, stallMs)) return this.close(CLOSE.slowReader, 'slow reader');
     if (this.identity !== undefined && this.identity.expiresAtMs <= wallMs)

@@ -5,8 +5,8 @@ import type { IncomingMessage } from 'node:http';
 import { Inject, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import type { RawData } from 'ws';
-import { CLOSE, type ClientFrame, DomainError, type EchoMode, REFUSALS } from '#contract';
-import { type Config, CONFIG, type Identity, type TokenVerifier } from '#service';
+import { CLOSE, type ClientFrame, DomainError, type EchoMode, LIMITS, REFUSALS } from '#contract';
+import { addressOf, type Config, CONFIG, type Identity, networkOf, type TokenVerifier } from '#service';
 import { Feed } from '../feed/feed.js';
 import { openReader, type OpenFrom } from '../feed/opening.js';
 import { Reader } from '../feed/reader.js';
@@ -18,6 +18,7 @@ import { PARLEY, PLAIN } from './frames-on-the-wire.js';
 import type { ParleySocket } from './parley-socket.js';
 import { FRAME, SocketAdapter } from './socket.adapter.js';
 import { ANSWERS_MAX, SocketConnection } from './socket-connection.js';
+import { SocketsWithoutHello } from './without-hello.js';
 
 const SWEEP_MS = 250;
 /** Closes of a drain: this far apart, all of them within this time. */
@@ -31,6 +32,7 @@ const DRAIN_ANSWERS_MS = 3_000;
 export class SocketGateway implements OnModuleInit, OnModuleDestroy {
   private readonly log = new Logger('SocketGateway');
   private readonly connections = new Set<SocketConnection>();
+  readonly withoutHello: SocketsWithoutHello;
   private sweeping: NodeJS.Timeout | undefined;
   private draining = false;
 
@@ -40,7 +42,9 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
     private readonly feed: Feed,
     private readonly handlers: FrameHandlers,
     private readonly here: Here,
-  ) {}
+  ) {
+    this.withoutHello = new SocketsWithoutHello(config.rateLimits);
+  }
 
   onModuleInit(): void {
     this.sweeping = setInterval(() => this.sweep(), SWEEP_MS);
@@ -79,7 +83,11 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
     connection.echo = upgrade.echo;
     if (this.draining) return connection.close(CLOSE.draining, 'draining');
     if (upgrade.refused !== undefined) return refuseSignIn(connection, upgrade.refused);
-    if (upgrade.identity === undefined) return;
+    if (upgrade.identity === undefined) {
+      const address = networkOf(addressOf(request, this.config.trustProxyHops));
+      connection.saidHello = this.withoutHello.enter(address);
+      return;
+    }
     connection.identity = upgrade.identity;
     if (upgrade.isPlain) this.open(connection, upgrade.identity, upgrade.echo ?? 'none', { ends: upgrade.ends });
   }
@@ -88,6 +96,7 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
     const { connection } = client;
     if (connection === undefined) return;
     connection.ended();
+    connection.saidHello();
     this.connections.delete(connection);
     const { reader, identity } = connection;
     if (reader === undefined || identity === undefined) return;
@@ -133,6 +142,7 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
 
   private async hello(connection: SocketConnection, frame: Extract<ClientFrame, { op: 'hello' }>): Promise<void> {
     if (connection.opened !== undefined) return connection.close(CLOSE.protocolError, 'one hello is enough');
+    connection.saidHello();
     let settle: () => void = () => undefined;
     connection.opened = new Promise((resolve) => (settle = resolve));
     try {
@@ -190,6 +200,8 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
   }
 
   private refuse(connection: SocketConnection, error: unknown, id: RequestId | undefined): void {
+    if (error instanceof FrameRefusedError && !mayGoOn(connection))
+      return connection.close(CLOSE.protocolError, 'frames that cannot be read');
     const requestId = error instanceof FrameRefusedError ? error.id : id;
     connection.send({ op: 'error', ...(requestId === undefined ? {} : { id: requestId }), ...this.refusalOf(error) });
   }
@@ -207,6 +219,12 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
     const wallMs = Date.now();
     for (const connection of this.connections) connection.sweep(nowMs, wallMs, this.config.sendStallMs);
   }
+}
+
+/** A client that errs is told so; one that never gets it right, or has not even said hello, is no client. */
+function mayGoOn(connection: SocketConnection): boolean {
+  connection.unreadable += 1;
+  return connection.opened !== undefined && connection.unreadable <= LIMITS.unreadableFrames;
 }
 
 function refuseSignIn(connection: SocketConnection, { code, message }: DomainError): void {

@@ -1,6 +1,7 @@
 /** Sockets, on the feed. The application takes upgrades once `attachSockets` has been called. */
+import type { IncomingMessage } from 'node:http';
 import { type INestApplication, Module } from '@nestjs/common';
-import { type Config, CONFIG, type TokenVerifier } from '#service';
+import { addressOf, type Config, CONFIG, networkOf, type TokenVerifier } from '#service';
 import { CommandsOfUsersModule } from '../commands/commands-of-users.module.js';
 import { Feed } from '../feed/feed.js';
 import { FeedModule } from '../feed/feed.module.js';
@@ -25,7 +26,9 @@ export class SocketModule {}
 export function attachSockets(app: INestApplication): void {
   const feed = app.get(Feed, { strict: false });
   const verifier = app.get<TokenVerifier>(TOKEN_VERIFIER, { strict: false });
-  const { origins } = app.get<Config>(CONFIG, { strict: false });
-  const options = { verifier, origins, ends: () => feed.lastSequences() };
+  const { origins, demo, trustProxyHops } = app.get<Config>(CONFIG, { strict: false });
+  const { withoutHello } = app.get(SocketGateway, { strict: false });
+  const mayWait = (request: IncomingMessage): void => withoutHello.check(networkOf(addressOf(request, trustProxyHops)));
+  const options = { verifier, origins, demo, mayWait, ends: () => feed.lastSequences() };
   app.useWebSocketAdapter(new SocketAdapter(app, (request) => examineUpgrade(request, options)));
 }

@@ -6,6 +6,7 @@
 import type { IncomingMessage } from 'node:http';
 import { BEARER_SUBPROTOCOL_PREFIX, DomainError, ECHO_MODES, type EchoMode, REFUSALS, SUBPROTOCOL } from '#contract';
 import { bearerToken, type Identity, type TokenVerifier } from '#service';
+import { isOwnHost } from '#service/http';
 
 /** What is known of a connection when it is upgraded. */
 export interface Upgrade {
@@ -28,12 +29,18 @@ export interface UpgradeRefusal {
 export interface UpgradeOptions {
   readonly verifier: TokenVerifier;
   readonly origins: readonly string[];
+  /** Whether the demo is on, which is served to this machine alone. */
+  readonly demo: boolean;
   readonly ends: () => Promise<readonly number[]>;
+  /** Throws when too many of this address wait for their hello. */
+  readonly mayWait: (request: IncomingMessage) => void;
 }
 
 /** @throws DomainError what the HTTP answer refuses with */
 export async function examineUpgrade(request: IncomingMessage, options: UpgradeOptions): Promise<Upgrade> {
   refuseForeignOrigin(request, options.origins);
+  if (options.demo && !isOwnHost(request.headers.host, options.origins))
+    throw new DomainError('forbidden', 'forbidden: the demo is served to this machine alone');
   const offered = offeredProtocols(request);
   const isPlain = offered.length === 0;
   if (!isPlain && !offered.includes(SUBPROTOCOL))
@@ -45,6 +52,7 @@ export async function examineUpgrade(request: IncomingMessage, options: UpgradeO
     return { isPlain, identity, refused: undefined, echo, ends: isPlain ? await options.ends() : undefined };
   }
   const token = offered.find((name) => name.startsWith(BEARER_SUBPROTOCOL_PREFIX));
+  if (token === undefined) options.mayWait(request);
   const signedIn = token === undefined ? {} : await verified(options.verifier, token);
   return { isPlain, identity: signedIn.identity, refused: signedIn.refused, echo, ends: undefined };
 }

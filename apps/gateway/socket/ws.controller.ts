@@ -8,6 +8,9 @@ import { examineUpgrade, refusalAnswer } from './upgrade.js';
 
 const UPGRADE_REQUIRED = 426;
 
+/** What matters only to a connection that comes of it. */
+const WITHOUT_A_SOCKET = { ends: async () => [], mayWait: () => undefined };
+
 @Controller('ws')
 export class WsController {
   constructor(
@@ -17,7 +20,8 @@ export class WsController {
 
   @Get()
   async refuse(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const options = { verifier: this.verifier, origins: this.config.origins, ends: async () => [] };
+    const { origins, demo } = this.config;
+    const options = { verifier: this.verifier, origins, demo, ...WITHOUT_A_SOCKET };
     try {
       await examineUpgrade(request.raw, options);
     } catch (error) {

@@ -132,7 +132,7 @@ export const QUERY_ROUTES: readonly Route[] = [
     plainText: true,
     query: eventsQuery.pick({ echo: true }),
     answers: { 426: 'text/plain' },
-    refusals: ['forbidden'],
+    refusals: ['forbidden', 'rate_limited'],
   },
   {
     ...account,

@@ -7,15 +7,19 @@ import helmet from '@fastify/helmet';
 import type { DynamicModule, LoggerService, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { HTTP_HEADERS, LIMITS } from '#contract';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { DomainError, HTTP_HEADERS, LIMITS } from '#contract';
 import type { Config } from '../config.js';
 import { parseBodies } from './body.js';
+import { contentRules, isOwnHost } from './browsers.js';
 import { RefusalFilter } from './refusals.js';
 import { RouteTable } from './route-table.js';
 
-/** A client that has not sent its whole request by then is cut off. */
-const REQUEST_TIMEOUT_MS = 30_000;
+/** A client that has not sent its headers, or its whole request, by then is cut off: nobody holds a connection by being slow. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 20_000;
+/** Whether somebody has been too slow is looked at so often. */
+const SLOW_CHECK_MS = 1_000;
 /** A user id of an external issuer, percent-encoded. */
 const PATH_PARAMETER_BYTES = 12 * LIMITS.userIdCharacters;
 /** Browsers ask again whether they may come this often. */
@@ -36,6 +40,7 @@ export async function createHttpApp(
   const filter = new RefusalFilter(routes);
   const adapter = new FastifyAdapter({
     bodyLimit: LIMITS.bodyBytes,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: SLOW_CHECK_MS },
     requestTimeout: REQUEST_TIMEOUT_MS,
     // The address to believe is the one that the outermost of our own proxies has seen; hop 0 is the socket's.
     trustProxy: (_address: string, hop: number) => hop < config.trustProxyHops,
@@ -46,6 +51,7 @@ export async function createHttpApp(
   const server = adapter.getInstance();
   routes.listenTo(server);
   parseBodies(server);
+  if (config.demo) refuseOtherHosts(server, config, filter);
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     logger,
     bodyParser: false,
@@ -57,12 +63,22 @@ export async function createHttpApp(
   return { app, routes };
 }
 
-/** The page may be served without TLS on a laptop, so nothing upgrades its requests; its socket is on this host. */
+/** The page may be served without TLS on a laptop, so nothing upgrades its requests. */
 const headerRules = {
-  contentSecurityPolicy: {
-    directives: { connectSrc: ["'self'", 'ws:', 'wss:'], upgradeInsecureRequests: null },
-  },
-};
+  contentSecurityPolicy: { useDefaults: false, directives: contentRules() },
+  xFrameOptions: { action: 'deny' },
+} as const;
+
+/**
+ * In demo mode anybody on this machine may act as anybody. A page from elsewhere whose name was made to lead here would be on this
+ * machine, and on our own origin as its browser sees it: but it cannot hide the name.
+ */
+function refuseOtherHosts(server: FastifyInstance, { origins }: Config, filter: RefusalFilter): void {
+  server.addHook('onRequest', (request, reply, done) => {
+    if (isOwnHost(request.headers.host, origins)) return done();
+    filter.refuse(new DomainError('forbidden', 'forbidden: the demo is served to this machine alone'), request, reply);
+  });
+}
 
 function corsRules(config: Config) {
   const anyone = config.origins.includes('*');
