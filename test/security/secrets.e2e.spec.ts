@@ -35,7 +35,9 @@ const secret = (what: string, value = `s3cr3t-${randomBytes(12).toString('hex')}
 
 async function said(path: string, init: RequestInit = {}): Promise<Response> {
   const response = await fetch(`${platform.url}${path}`, init);
-  answers.push(`${path}: ${response.status} ${await response.clone().text()} ${JSON.stringify([...response.headers])}`);
+  answers.push(
+    `${path.split('?')[0]}: ${response.status} ${await response.clone().text()} ${JSON.stringify([...response.headers])}`,
+  );
   return response;
 }
 
@@ -155,7 +157,6 @@ test('nothing secret stands in a log, an error or a health page, failures and de
   // They did write down what went wrong.
   expect(texts.map(([, text]) => text).join('')).toMatch(/error|warn/i);
   const found = [...secrets].flatMap(([what, value]) => {
-    expect({ what, length: value.length }).toEqual({ what, length: expect.any(Number) });
     expect(value.length).toBeGreaterThan(8);
     const inLogs = texts.filter(([, text]) => text.includes(value)).map(([name]) => `${what} in ${name}`);
     const inAnswers = answers.filter((answer) => answer.includes(value)).map((answer) => `${what} in ${answer}`);
