@@ -9,6 +9,12 @@ import { createHash } from 'node:crypto';
 export const STREAM_PREFIX = 'CHAT_';
 export const streamName = (partition: number): string => `${STREAM_PREFIX}${partition}`;
 export const streamSubjects = (partition: number): string => `chat.${partition}.>`;
+/** One entry each time that a partition was restored from a backup, which says from which. Of no room and no user: everybody skips it. */
+export const restoredSubject = (partition: number): string => `chat.${partition}.restored`;
+/** There only while a partition is being restored. */
+export const restoreStreamName = (partition: number): string => `RESTORE_${partition}`;
+/** Where JetStream keeps an object store's bucket. */
+export const objectStream = (bucket: string): string => `OBJ_${bucket}`;
 /** The broker republishes what it stored, and only that, below this root (with the partition's token dropped). */
 export const LIVE_ROOT = 'live';
 
@@ -36,6 +42,10 @@ export const STREAM_METADATA = {
   schema: 'parley-schema',
   /** On the first stream, `true` once all the others were there: from then on a stream that is missing was lost. */
   complete: 'parley-complete',
+  /** While a backup is being restored, which one: a log with this mark is opened by nobody. */
+  restoring: 'parley-restoring',
+  /** When the log was restored, ms since 1970. */
+  restoredAt: 'parley-restored-at',
 } as const;
 
 const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;

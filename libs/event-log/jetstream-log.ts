@@ -49,12 +49,18 @@ export class JetStreamLog implements EventLog {
   /** Per partition, the greatest sequence that this process has seen. */
   readonly #reached: number[];
 
+  readonly epoch: string;
+  readonly restoredAt: number;
+  readonly partitions: number;
+
   constructor(
-    readonly epoch: string,
-    readonly partitions: number,
+    { epoch, restoredAt, partitions }: Pick<EventLog, 'epoch' | 'restoredAt' | 'partitions'>,
     connection: ConnectionWatch,
     api: JetStreamApi,
   ) {
+    this.epoch = epoch;
+    this.restoredAt = restoredAt;
+    this.partitions = partitions;
     this.#connection = connection;
     this.#nc = connection.nc;
     this.#identity = new LogIdentity(epoch, api, connection);

@@ -8,7 +8,10 @@ import { STREAM_METADATA, streamName } from '#contract';
 import type { ConnectionWatch } from './connection.js';
 import type { ApiAnswer, JetStreamApi } from './jetstream-api.js';
 import { LogMismatchError, LogUnavailableError } from './log.js';
+import { pause } from './pause.js';
 import type { StreamConfig } from './streams.js';
+
+const ABSENT_POLL_MS = 500;
 
 interface InfoAnswer extends ApiAnswer {
   readonly config?: StreamConfig;
@@ -35,8 +38,13 @@ export class LogIdentity {
     while (this.connection.up)
       try {
         const { config } = await this.api.ask<InfoAnswer>(`STREAM.INFO.${streamName(0)}`);
-        const found = config?.metadata?.[STREAM_METADATA.epoch];
-        if (config && found !== this.epoch)
+        if (!config) {
+          // The broker was emptied. What comes next, a restored log perhaps, is another one.
+          await pause(ABSENT_POLL_MS);
+          continue;
+        }
+        const found = config.metadata?.[STREAM_METADATA.epoch];
+        if (found !== this.epoch)
           this.#replaced = new LogMismatchError(
             `the log was replaced: its epoch is ${found}, it was opened as ${this.epoch}; start this process anew`,
           );

@@ -121,6 +121,11 @@ export interface TailsNotice {
 
 export interface EventLog {
   readonly epoch: string;
+  /**
+   * When it was restored from a backup, ms since 1970; 0 for never. The broker knows the message ids of entries from before that
+   * only by their entries, not for its de-duplication.
+   */
+  readonly restoredAt: number;
   readonly partitions: number;
 
   /**

@@ -58,6 +58,7 @@ interface MemoryServer {
 export interface MemoryLogOptions {
   readonly partitions?: number;
   readonly epoch?: string;
+  readonly restoredAt?: number;
   readonly order?: CheckOrder;
   readonly faults?: MemoryFaults;
   /** The broker's clock, in ms. */
@@ -69,6 +70,7 @@ export interface MemoryLogOptions {
 
 export class MemoryLog implements EventLog {
   readonly epoch: string;
+  readonly restoredAt: number;
   readonly partitions: number;
   readonly #server: MemoryServer;
   readonly #faults: MemoryFaults;
@@ -83,6 +85,7 @@ export class MemoryLog implements EventLog {
   ) {
     const { partitions = 4, epoch = 'memory', faults = {}, defer = queueMicrotask } = options;
     this.epoch = epoch;
+    this.restoredAt = options.restoredAt ?? 0;
     this.partitions = partitions;
     this.#faults = faults;
     this.#defer = defer;

@@ -37,8 +37,8 @@ export async function openEventLog(nc: NatsConnection, options: OpenOptions): Pr
   await connection.untilUp(LOG_LIMITS.openMs);
   if (!nc.info) throw new LogUnavailableError(`no connection to ${nc.getServer()}`);
   await checkServer(nc, nc.info);
-  const epoch = await settleEpoch(new JetStreamApi(connection, LOG_LIMITS.openMs), options);
-  return new JetStreamLog(epoch, options.partitions, connection, new JetStreamApi(connection));
+  const settled = await settleIdentity(new JetStreamApi(connection, LOG_LIMITS.openMs), options);
+  return new JetStreamLog({ ...settled, partitions: options.partitions }, connection, new JetStreamApi(connection));
 }
 
 /** @throws LogMismatchError when it is too old, or runs without JetStream */
@@ -73,12 +73,15 @@ interface InfoAnswer extends ApiAnswer {
   readonly config?: StreamConfig;
 }
 
-async function settleEpoch(api: JetStreamApi, options: OpenOptions): Promise<string> {
+async function settleIdentity(
+  api: JetStreamApi,
+  options: OpenOptions,
+): Promise<{ readonly epoch: string; readonly restoredAt: number }> {
   const until = performance.now() + LOG_LIMITS.openMs;
   for (let mismatches = 0; ;) {
     const streams = await readStreams(api, options.partitions);
-    const { epoch, mismatch } = checkStreams(streams, options);
-    if (epoch !== undefined) return epoch;
+    const { epoch, restoredAt = 0, mismatch } = checkStreams(streams, options);
+    if (epoch !== undefined) return { epoch, restoredAt };
     // What is read while another process creates the log can look torn, on a cluster for some time: only what stays counts.
     mismatches = mismatch === undefined ? 0 : mismatches + 1;
     if (mismatch !== undefined && mismatches >= MISMATCHES_MAX) throw new LogMismatchError(mismatch);
@@ -103,6 +106,8 @@ async function readStreams(api: JetStreamApi, partitions: number): Promise<(Stre
 export interface Finding {
   /** Of a log that is complete and as configured. */
   readonly epoch?: string | undefined;
+  /** When that log was restored from a backup, ms since 1970; 0 for never. */
+  readonly restoredAt?: number;
   /** Why this log cannot be worked on. Neither: there is no log, or not all of it yet. */
   readonly mismatch?: string;
 }
@@ -111,6 +116,13 @@ export function checkStreams(streams: readonly (StreamConfig | undefined)[], sha
   const [first] = streams;
   const found = streams.filter((stream) => stream !== undefined);
   if (found.length === 0) return {};
+  const restoring = found.find(({ metadata }) => metadata?.[STREAM_METADATA.restoring])?.metadata;
+  if (restoring && first?.metadata?.[STREAM_METADATA.complete] !== 'true')
+    return {
+      mismatch:
+        `a backup (${restoring[STREAM_METADATA.restoring]}) is being restored, or its restore was interrupted: start no service ` +
+        'before it has ended; if it has not, run parley restore again',
+    };
   const logPartitions = Number(first?.metadata?.[STREAM_METADATA.partitions]);
   if (first && logPartitions !== shape.partitions)
     return {
@@ -127,7 +139,8 @@ export function checkStreams(streams: readonly (StreamConfig | undefined)[], sha
   }
   for (const [partition, stream] of streams.entries())
     if (!stream && (complete || !first)) lines.push(`${streamName(partition)} is missing`);
-  if (lines.length === 0) return complete ? { epoch } : {};
+  const restoredAt = Number(first?.metadata?.[STREAM_METADATA.restoredAt] ?? 0);
+  if (lines.length === 0) return complete ? { epoch, restoredAt } : {};
   return {
     mismatch:
       `the log is not as configured; nothing was changed. ${lines.join('; ')}. Set the configuration or the stream ` +

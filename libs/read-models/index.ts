@@ -9,13 +9,24 @@ export {
   type NewAccount,
 } from './accounts/accounts.js';
 export { Account, RefreshToken, Session, StoredSigningKey } from './accounts/entities.js';
+export {
+  countRows,
+  dumpTable,
+  type KeptTable,
+  loadTables,
+  migrationNames,
+  type TableLines,
+  TableNotEmptyError,
+  TABLES_AFTER_LOG,
+  TABLES_BEFORE_LOG,
+} from './backup/kept-tables.js';
 export { type Database, type DatabaseOptions, type Db, openDatabase } from './database.js';
 export { type DatabaseFacts, inspectDatabase } from './inspect.js';
 export { countDeadLetters, type DeadLetterRow, listDeadLetters } from './dead-letters/dead-letters.js';
 export { isAway, isDataError, sqlState } from './failures.js';
 export { inboxOf } from './inbox/queries.js';
 export { findKey, type StoredKey } from './keys/queries.js';
-export { type MarkInput, type MarkOutcome, writeMarks } from './marks/marks.js';
+export { clampMarks, type MarkInput, type MarkOutcome, writeMarks } from './marks/marks.js';
 export { getMember, listMembers, memberIdsOf, type Membership, membershipPeriods } from './members/queries.js';
 export { type LogIdentity, PartitionWriter } from './partition-writer.js';
 export {

@@ -29,7 +29,7 @@ export class CommandHandler {
   private readonly turns: Turns<Task, CommandResult>;
 
   constructor(
-    log: EventLog,
+    private readonly log: EventLog,
     view: KeyLookup,
     private readonly options: HandlerOptions,
   ) {
@@ -57,7 +57,8 @@ export class CommandHandler {
 
   private async run(name: CommandName, request: unknown): Promise<CommandResult> {
     const createMissing = this.options.roomsOnJoin;
-    const task = taskOf(name, request, { known: this.known, createMissing, nowMs: this.clock.now() });
+    const [nowMs, restoredAtMs] = [this.clock.now(), this.log.restoredAt];
+    const task = taskOf(name, request, { known: this.known, createMissing, nowMs, restoredAtMs });
     const { key } = task;
     if (!key || key.fresh) return this.execute(task);
     const seen = await this.firsts.inView(task.partition, key);

@@ -25,15 +25,19 @@ export interface Keyed {
   readonly sinceMs: number;
 }
 
+/** @param restoredAtMs when the log was restored from a backup, 0 for never */
 export function keyed(
   given: { readonly key: string; readonly sender: string; readonly name: CommandName; readonly roomId: string },
   body: object,
   nowMs: number,
+  restoredAtMs = 0,
 ): Keyed {
   const id = commandKeyId(given.sender, given.name, given.roomId, given.key);
   const madeAtMs = keyTimeMs(given.key);
   const ageMs = madeAtMs === undefined ? Number.POSITIVE_INFINITY : nowMs - madeAtMs;
-  const fresh = ageMs < LIMITS.freshKeyMs && ageMs >= -CLOCK_AHEAD_MS;
+  const young = ageMs < LIMITS.freshKeyMs && ageMs >= -CLOCK_AHEAD_MS;
+  // A broker that was given the log by a restore does not remember the ids of before it, however young.
+  const fresh = young && madeAtMs !== undefined && madeAtMs > restoredAtMs + CLOCK_AHEAD_MS;
   // Its maker's clock may have been ahead, and then the key was stored before the time that it carries.
   const sinceMs = Math.min(madeAtMs ?? nowMs, nowMs) - LIMITS.freshKeyMs;
   return { id, body: shortHash(canonicalJson(body)), fresh, sinceMs };

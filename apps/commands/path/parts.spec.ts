@@ -13,8 +13,8 @@ import { Turns } from './turns.js';
 const MINUTE_MS = 60_000;
 
 describe('a key', () => {
-  const made = (key: string, nowMs = Date.now()) =>
-    keyed({ key, sender: 'ann', name: 'SendMessage', roomId: 'den' }, { content: 'x' }, nowMs);
+  const made = (key: string, nowMs = Date.now(), restoredAtMs = 0) =>
+    keyed({ key, sender: 'ann', name: 'SendMessage', roomId: 'den' }, { content: 'x' }, nowMs, restoredAtMs);
 
   test('is young for a minute, and a little before its time', () => {
     expect(made(freshKey()).fresh).toBe(true);
@@ -23,6 +23,14 @@ describe('a key', () => {
     expect(made(freshKey(-2_000)).fresh).toBe(true);
     expect(made(freshKey(-MINUTE_MS)).fresh).toBe(false);
     expect(made('17').fresh).toBe(false);
+  });
+
+  test('of before a restore is not young, for the broker has forgotten it', () => {
+    const restoredAtMs = Date.now() - 0.5 * MINUTE_MS;
+    expect(made(freshKey(0.2 * MINUTE_MS), Date.now(), restoredAtMs).fresh).toBe(true);
+    expect(made(freshKey(0.6 * MINUTE_MS), Date.now(), restoredAtMs).fresh).toBe(false);
+    // Its maker's clock may have been a little ahead.
+    expect(made(freshKey(0.5 * MINUTE_MS - 2_000), Date.now(), restoredAtMs).fresh).toBe(false);
   });
 
   test('has a body that is the same in any order', () => {

@@ -32,15 +32,20 @@ interface TaskContext {
   readonly createMissing: boolean;
   /** ms since 1970, the broker's */
   readonly nowMs: number;
+  /** `EventLog.restoredAt` */
+  readonly restoredAtMs: number;
 }
 
 /** @throws DomainError `invalid_body`, `invalid_text`, `too_large` */
-export function taskOf(name: CommandName, request: unknown, { known, createMissing, nowMs }: TaskContext): Task {
+export function taskOf(name: CommandName, request: unknown, context: TaskContext): Task {
+  const { known, createMissing, nowMs, restoredAtMs } = context;
   const { actor, body: unread, key: given } = parseOrRefuse(commandRequest, request);
   const body = parseOrRefuse(COMMANDS[name].schema, unread);
   const named = roomNamedBy(body);
   const key =
-    given === undefined ? undefined : keyed({ key: given, sender: actor.userId, name, roomId: named }, body, nowMs);
+    given === undefined
+      ? undefined
+      : keyed({ key: given, sender: actor.userId, name, roomId: named }, body, nowMs, restoredAtMs);
   // A room without an id gets one from its key, so that a repeat meets the same room.
   const roomId = name === 'CreateRoom' && named === '' ? `room-${key?.id ?? randomUUID()}` : named;
   const command: Command = { actor, roomId, body, createMissing };
