@@ -25,7 +25,7 @@ export class Writers {
   readonly #running: Promise<void>[];
 
   constructor(private readonly log: EventLog) {
-    const rooms = Array.from({ length: 8 }, () => new ContractRoom(PARTITIONS));
+    const rooms = Array.from({ length: 8 }, (_, i) => roomOf(i % PARTITIONS));
     this.#running = rooms.flatMap((room) => [this.#talk(room), this.#fill(room)]);
   }
 
@@ -90,7 +90,7 @@ export async function removeStreams(nc: NatsConnection): Promise<void> {
   const ask = async <T>(subject: string) => (await nc.request(`$JS.API.${subject}`, '', { timeout: 10_000 })).json<T>();
   const { streams } = await ask<{ streams: string[] | null }>('STREAM.NAMES');
   for (const name of streams ?? []) await ask(`STREAM.DELETE.${name}`);
-  await until('all streams are gone', async () => !(await ask<{ streams: string[] | null }>('STREAM.NAMES')).streams);
+  expect((await ask<{ streams: string[] | null }>('STREAM.NAMES')).streams ?? []).toEqual([]);
 }
 
 export interface World {

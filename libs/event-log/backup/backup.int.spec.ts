@@ -104,7 +104,7 @@ describe('a backup on one node', () => {
   });
 
   test.each([
-    ['before the first partition', 1],
+    ['after one of its partitions', 1],
     ['when only the last step is missing', 2],
   ])('a restore that was interrupted %s is seen, and can be made again', async (_when, restored) => {
     const kept = await smallBackup();

@@ -2,8 +2,8 @@
  * JetStream's snapshot protocol, which the client library does not have (nats-server 2.12 to 2.14; the `nats` tool speaks the same).
  *
  *   taking: STREAM.SNAPSHOT names an inbox -> the stream's leader answers with configuration and state, and sends the stream to
- *     the inbox in chunks, an s2-compressed tar of its files -> each chunk is acknowledged by its reply subject, whose last token
- *     counts them; the leader is at most a window ahead -> a message without content and with status 204 is the end.
+ *     the inbox in chunks, an s2-compressed tar of its files -> each chunk but the last is acknowledged by its reply subject, whose
+ *     last token counts them; the leader is at most a window ahead -> a message without content and with status 204 is the end.
  *   restoring: STREAM.RESTORE gives configuration and state -> the answer names a subject -> the chunks go there, each is answered
  *     -> a message without content is the end, and is answered like the making of a stream.
  *
@@ -13,6 +13,7 @@ import { errors, type Msg, type NatsConnection } from '@nats-io/transport-node';
 import { ownInbox } from '../connection.js';
 import type { ApiAnswer, ApiError } from '../jetstream-api.js';
 import { LogUnavailableError } from '../log.js';
+import { S2Frames } from './s2-frames.js';
 
 /** What the broker knows of a stream; of the configuration only `name` matters here, and the rest is kept as it is. */
 export interface StreamDescription {
@@ -76,15 +77,18 @@ async function writeAll(
   stop: () => void,
 ): Promise<void> {
   let written = 0;
+  const frames = new S2Frames();
   const silence = setTimeout(stop, SILENCE_MS);
   try {
     for await (const message of chunks) {
       silence.refresh();
-      if (message.data.length === 0) return atTheEnd(stream, message);
-      const number = Number(message.reply?.split('.').at(-1));
+      if (message.data.length === 0) return atTheEnd(stream, message, frames);
+      // The last one has no number, and wants no acknowledgement.
+      const number = message.reply ? Number(message.reply.split('.').at(-1)) : written + 1;
       if (number !== written + 1)
         throw new SnapshotBrokenError(`${stream}: chunk ${number} came after chunk ${written}: one was lost`);
       await write(message.data);
+      frames.take(message.data);
       written = number;
       message.respond();
     }
@@ -94,8 +98,10 @@ async function writeAll(
   throw new SnapshotBrokenError(`${stream}: the broker sends nothing any more, after ${written} chunks`);
 }
 
-function atTheEnd(stream: string, { headers }: Msg): void {
-  if (headers === undefined || headers.code === END_OF_SNAPSHOT) return;
+function atTheEnd(stream: string, { headers }: Msg, frames: S2Frames): void {
+  const ended = headers === undefined || headers.code === END_OF_SNAPSHOT;
+  if (ended && frames.whole) return;
+  if (ended) throw new SnapshotBrokenError(`${stream}: the end of the last chunk is missing`);
   throw new SnapshotBrokenError(`${stream}: the broker gave up: ${headers.description} (${headers.code})`);
 }
 
