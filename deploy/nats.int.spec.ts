@@ -9,7 +9,7 @@ import { render } from './render.js';
 import { containersOf, environmentOf } from './workloads.js';
 
 const folder = join(import.meta.dirname, 'nats');
-const USERS = ['setup', 'commands', 'projection', 'gateway', 'api', 'operate'] as const;
+const USERS = ['setup', 'commands', 'projection', 'gateway', 'api', 'operate', 'backup', 'restore'] as const;
 type User = (typeof USERS)[number];
 const PASSWORD = 'p1';
 
@@ -108,16 +108,19 @@ describe('the users', () => {
     ['projection.rebuild', ['operate']],
     ['revoked.user1', ['api', 'operate']],
     ['live.room.a.timeline', []],
-    ['$JS.API.STREAM.DELETE.CHAT_0', []],
+    ['$JS.API.STREAM.SNAPSHOT.CHAT_0', ['backup']],
+    ['$JS.API.STREAM.RESTORE.CHAT_0', ['restore']],
+    ['chat.0.restored', ['commands', 'restore']],
+    ['$JS.API.STREAM.DELETE.CHAT_0', ['restore']],
     ['$JS.API.STREAM.PURGE.CHAT_0', []],
-    ['$JS.API.STREAM.CREATE.CHAT_0', ['setup']],
-    ['$JS.API.STREAM.UPDATE.CHAT_0', ['setup']],
-    ['$JS.API.STREAM.UPDATE.CHAT_1', []],
-    ['$JS.API.STREAM.MSG.DELETE.CHAT_0', []],
+    ['$JS.API.STREAM.CREATE.CHAT_0', ['setup', 'restore']],
+    ['$JS.API.STREAM.UPDATE.CHAT_0', ['setup', 'restore']],
+    ['$JS.API.STREAM.UPDATE.CHAT_1', ['restore']],
+    ['$JS.API.STREAM.MSG.DELETE.CHAT_0', ['restore']],
     ['$JS.API.STREAM.PURGE.OBJ_attachments', ['gateway']],
     ['$KV.presence_leases.gateway1', ['gateway']],
-    ['$JS.API.STREAM.CREATE.KV_presence_leases', ['setup']],
-    ['$JS.API.STREAM.CREATE.OBJ_attachments', ['setup']],
+    ['$JS.API.STREAM.CREATE.KV_presence_leases', ['setup', 'restore']],
+    ['$JS.API.STREAM.CREATE.OBJ_attachments', ['setup', 'restore']],
   ])('to %s may publish: %j', async (subject, expected) => {
     const may = [];
     for (const user of USERS) if (await mayPublish(user, subject)) may.push(user);

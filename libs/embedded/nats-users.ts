@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { projectRoot } from './places.js';
 
 /** The users of deploy/nats/users.conf. */
-export type NatsUser = 'commands' | 'projection' | 'gateway' | 'api' | 'operate' | 'setup';
+export type NatsUser = 'commands' | 'projection' | 'gateway' | 'api' | 'operate' | 'setup' | 'backup' | 'restore';
 
 export interface NatsUsers {
   /** Further lines of nats-server's configuration, and the environment that they need. */

@@ -74,6 +74,10 @@ export class JetStreamLog implements EventLog {
     this.#port = this.#appendPort();
   }
 
+  get replaced(): AbortSignal {
+    return this.#identity.replaced;
+  }
+
   async append(append: Append, options?: AppendOptions): Promise<Appended> {
     const appended = await appendOne(this.#port, append, options);
     this.#saw(appended.partition, appended.seq);

@@ -18,7 +18,7 @@ interface InfoAnswer extends ApiAnswer {
 }
 
 export class LogIdentity {
-  #replaced: LogMismatchError | undefined;
+  readonly #replaced = new AbortController();
 
   constructor(
     private readonly epoch: string,
@@ -30,7 +30,11 @@ export class LogIdentity {
 
   /** @throws LogMismatchError */
   assertSame(): void {
-    if (this.#replaced) throw this.#replaced;
+    this.replaced.throwIfAborted();
+  }
+
+  get replaced(): AbortSignal {
+    return this.#replaced.signal;
   }
 
   /** Asks until there is an answer, or the connection has gone again, which begins anew. */
@@ -45,8 +49,10 @@ export class LogIdentity {
         }
         const found = config.metadata?.[STREAM_METADATA.epoch];
         if (found !== this.epoch)
-          this.#replaced = new LogMismatchError(
-            `the log was replaced: its epoch is ${found}, it was opened as ${this.epoch}; start this process anew`,
+          this.#replaced.abort(
+            new LogMismatchError(
+              `the log was replaced: its epoch is ${found}, it was opened as ${this.epoch}; start this process anew`,
+            ),
           );
         return;
       } catch (error) {

@@ -122,6 +122,11 @@ export interface TailsNotice {
 export interface EventLog {
   readonly epoch: string;
   /**
+   * Aborts, with a LogMismatchError as its reason, when the log turns out to be another one than was opened. Nothing of this object
+   * works any more then: the process has to start anew.
+   */
+  readonly replaced: AbortSignal;
+  /**
    * When it was restored from a backup, ms since 1970; 0 for never. The broker knows the message ids of entries from before that
    * only by their entries, not for its de-duplication.
    */

@@ -59,6 +59,7 @@ export interface MemoryLogOptions {
   readonly partitions?: number;
   readonly epoch?: string;
   readonly restoredAt?: number;
+  readonly replaced?: AbortSignal;
   readonly order?: CheckOrder;
   readonly faults?: MemoryFaults;
   /** The broker's clock, in ms. */
@@ -71,6 +72,7 @@ export interface MemoryLogOptions {
 export class MemoryLog implements EventLog {
   readonly epoch: string;
   readonly restoredAt: number;
+  readonly replaced: AbortSignal;
   readonly partitions: number;
   readonly #server: MemoryServer;
   readonly #faults: MemoryFaults;
@@ -86,6 +88,7 @@ export class MemoryLog implements EventLog {
     const { partitions = 4, epoch = 'memory', faults = {}, defer = queueMicrotask } = options;
     this.epoch = epoch;
     this.restoredAt = options.restoredAt ?? 0;
+    this.replaced = options.replaced ?? new AbortController().signal;
     this.partitions = partitions;
     this.#faults = faults;
     this.#defer = defer;

@@ -3,7 +3,7 @@
  * database are opened by the caller's functions, because this library knows neither.
  */
 import { once } from 'node:events';
-import type { DynamicModule, LoggerService, Type } from '@nestjs/common';
+import { type DynamicModule, Logger, type LoggerService, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { type Bucket, untilBuckets } from './buckets.js';
@@ -18,6 +18,7 @@ import { COMMAND_BUS, CONFIG, DATABASE, EVENT_LOG, HEALTH, NATS } from './tokens
 
 interface LogLike {
   lastSequence(partition: number): Promise<number>;
+  readonly replaced: AbortSignal;
 }
 
 interface DatabaseLike {
@@ -60,6 +61,7 @@ export async function openResources<L extends LogLike | undefined, D extends Dat
     open.database(config.databaseUrl),
     untilBuckets(nats, open.buckets ?? []),
   ]);
+  log?.replaced.addEventListener('abort', () => endProcess(log.replaced.reason));
   const health = healthOf(nats, log, database, open.databaseRequired ?? true);
   const bus = new CommandBus(nats);
   const provided = new Map<symbol, unknown>([
@@ -87,6 +89,12 @@ export async function openResources<L extends LogLike | undefined, D extends Dat
       },
     }),
   };
+}
+
+/** Everything in it belongs to a log that is there no more: it ends as if it had been told to, and is started again. */
+function endProcess(reason: unknown): void {
+  new Logger('Log').fatal(reason instanceof Error ? reason.message : String(reason));
+  process.kill(process.pid, 'SIGTERM');
 }
 
 function healthOf(nats: NatsConnection, log: LogLike | undefined, database: DatabaseLike, required: boolean): Health {

@@ -9,6 +9,7 @@ import {
   type MemberState,
   parseLogSubject,
   partitionOf,
+  restoredSubject,
   type RosterState,
   userToken,
 } from '#contract';
@@ -67,6 +68,8 @@ export class PartitionCheck {
     this.lastSeq = entry.seq;
     this.lastAt = entry.at;
     this.lastOf.set(entry.subject, entry.seq);
+    // Says that the partition was restored from a backup; of no room and no user.
+    if (entry.subject === restoredSubject(this.partition)) return;
     const subject = parseLogSubject(entry.subject);
     if (subject === undefined || !this.belongsHere(subject))
       return this.report(entry, 'misplaced', `${entry.subject} is no subject of partition ${this.partition}`);

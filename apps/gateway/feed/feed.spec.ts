@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { CLOSE, formatCursor, LIMITS, parseCursor, type ServerFrameOf } from '#contract';
 import type { StoredEntry } from '#event-log';
+import { MemoryLog } from '#event-log/memory';
 import { TestFeed, type TestFeedOptions, Writing } from './test-feed.js';
 
 const feeds: TestFeed[] = [];
@@ -120,6 +121,15 @@ test('another epoch closes every reader, with a code to come back with', async (
   await takeNotice(t, 0, { epoch: 'restored', from: 0, to: 1, last: [] });
   expect(ann.sink.closed?.code).toBe(CLOSE.epochChanged);
   expect(t.feed.broken).toContain('restored');
+});
+
+test('a log that was replaced closes every reader, though no notice says so', async () => {
+  const replaced = new AbortController();
+  const t = await feedWith({ log: new MemoryLog({ partitions: 2, replaced: replaced.signal }) });
+  await t.writing.room('a', 'ann');
+  const ann = await t.open('ann');
+  replaced.abort(new Error('another log'));
+  expect(ann.sink.closed?.code).toBe(CLOSE.epochChanged);
 });
 
 test('a resume brings exactly what came after its cursor, wherever the cursor stands', async () => {

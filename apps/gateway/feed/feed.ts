@@ -84,6 +84,7 @@ export class Feed {
   }
 
   async start(): Promise<void> {
+    this.log.replaced.addEventListener('abort', () => this.epochChanged('another'));
     await Promise.all(this.partitions.map((partition) => partition.start(this.nowMs())));
   }
 
