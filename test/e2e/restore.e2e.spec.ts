@@ -274,6 +274,7 @@ describe('the restore drill', () => {
       code: 1,
       errors: expect.stringContaining('into an empty broker'),
     });
+    expect(await parley('setup', 'setup')).toMatchObject({ code: 0 });
   }, 60_000);
 
   test('whoever is connected is told, the services start, and the views are those of then, row by row', async () => {

@@ -3,15 +3,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { type Config, ConfigError, loadConfig } from '#service';
-import { EXIT, type OperatorCommand, reportTo, type Streams, UsageError } from './command.js';
 import { backup } from './backup.js';
+import { EXIT, type OperatorCommand, reportTo, type Streams, UsageError } from './command.js';
 import { db } from './db.js';
 import { doctor } from './doctor.js';
 import { keys } from './keys.js';
 import { log } from './log.js';
 import { projectionsCommand } from './projections.js';
-import { setup } from './setup.js';
 import { restore } from './restore.js';
+import { setup } from './setup.js';
 import { token } from './token.js';
 import { user } from './user.js';
 
