@@ -2,7 +2,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { CLOSE, commandSubject, LIMITS, mayReconnect, REFUSALS, REQUESTS, Subjects, TRANSIENT } from '#contract';
+import {
+  CLOSE,
+  commandSubject,
+  LIMITS,
+  mayReconnect,
+  REFUSALS,
+  REQUESTS,
+  restoredSubject,
+  Subjects,
+  TRANSIENT,
+} from '#contract';
 import { loadConfig } from '#service';
 import { configVariables } from '../../deploy/code-facts.js';
 import { rowsUnder } from './markdown.js';
@@ -45,6 +55,7 @@ describe('ARCHITECTURE.md', () => {
       subjects.timeline('ROOM'),
       subjects.status('USER'),
       subjects.profile('USER'),
+      restoredSubject(0),
     ].map((subject) => subject.replace('.0.', '.<p>.'));
     const transient = Object.values(TRANSIENT)
       .filter((subject) => typeof subject === 'function')
