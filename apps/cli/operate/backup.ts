@@ -1,7 +1,7 @@
 /** `parley backup`: the log, the files, the read marks and the accounts of a platform that goes on running. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { backupStream, backupStreams, inspectLog, LOG_SCHEMA, type LogFacts } from '#event-log';
 import {
@@ -184,16 +184,11 @@ class Taking {
 
 /** Of the package, which stands above the program, wherever it was built to. */
 function parleyVersion(): string {
-  for (let folder = import.meta.dirname; ; folder = join(folder, '..')) {
-    try {
-      const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<
-        string,
-        string
-      >;
-      if (name === 'parley' && version !== undefined) return version;
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-    }
-    if (folder === join(folder, '..')) return 'unknown';
+  for (let folder = import.meta.dirname; folder !== dirname(folder); folder = dirname(folder)) {
+    const file = join(folder, 'package.json');
+    if (!existsSync(file)) continue;
+    const { name, version } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
+    if (name === 'parley' && version !== undefined) return version;
   }
+  return 'unknown';
 }
