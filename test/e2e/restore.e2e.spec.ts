@@ -23,9 +23,8 @@ import {
   type Postgres,
 } from '#embedded';
 import type { StoredEntry } from '#event-log';
-import { openDatabase, PartitionWriter, projections } from '#read-models';
+import { type Database, openDatabase, PartitionWriter, projections } from '#read-models';
 import { Grpc } from '../grpc.js';
-import { allRows } from '../../libs/read-models/test-database.js';
 import { at, Http, listAt, textAt } from '../http.js';
 import { wholeLog, withLog } from '../log.js';
 import { connect, type Socket } from '../socket.js';
@@ -143,6 +142,14 @@ class Talk {
 }
 
 const logNow = (): Promise<StoredEntry[]> => withLog(platform.natsUrls(), PARTITIONS, wholeLog);
+
+/** Every row of every table that is made from the log, in one order. */
+async function allRows({ source }: Database): Promise<Record<string, unknown[]>> {
+  const rows: Record<string, unknown[]> = {};
+  for (const table of projections.flatMap(({ tables }) => tables))
+    rows[table] = await source.query(`select ${table}::text as row from ${table} order by 1`);
+  return rows;
+}
 
 /** The views as they were when the log ended there: built from the entries of before, in a database beside. */
 async function viewsUpTo(entries: readonly StoredEntry[], ends: readonly number[]): Promise<Record<string, unknown[]>> {
