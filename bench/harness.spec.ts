@@ -6,6 +6,7 @@ import { chosen, catalogue } from './catalogue.js';
 import { movesOf, moveText } from './check.js';
 import { parseGoal, verdicts } from './goal.js';
 import { readOptions } from './options.js';
+import { profileText } from './profile.js';
 import { merge, readSections, writeSections } from './results.js';
 import type { Section } from './section.js';
 import { apart, quantile, ratios, spread } from './statistics.js';
@@ -178,6 +179,20 @@ describe('--check', () => {
   });
 });
 
+test('a profile shows where the time went, idle time left out', () => {
+  const frame = (functionName: string, url = '') => ({ functionName, url, lineNumber: 9 });
+  const nodes = [frame('(idle)'), frame('write', 'file:///a/b/c/d.js'), frame('')];
+  const text = profileText({
+    nodes: nodes.map((callFrame, i) => ({ id: i + 1, callFrame })),
+    samples: [1, 2, 2, 3],
+    timeDeltas: [90_000, 1_000, 2_000, 1_000],
+  });
+  expect(text.split('\n').slice(2)).toEqual([
+    '| 75.0 % | 3 ms | write b/c/d.js:10 |',
+    '| 25.0 % | 1 ms | (anonymous)       |',
+  ]);
+});
+
 describe('the command line', () => {
   test('takes names and flags', () => {
     expect(readOptions(['fan-out', '--rounds', '5'], 'R.md')).toEqual({
@@ -186,6 +201,8 @@ describe('the command line', () => {
       quick: false,
       check: false,
       rounds: 5,
+      patienceMs: 15_000,
+      profile: undefined,
       out: 'R.md',
     });
   });

@@ -1,10 +1,12 @@
 /** `npm run bench`: what Parley does, beside the floor and peers. See options.ts for the command line, benchmark.ts for the terms. */
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Benchmark } from './benchmark.js';
 import { catalogue, chosen } from './catalogue.js';
 import { movesOf, moveText } from './check.js';
 import { presentCommit, thisMachine } from './machine.js';
 import { type Options, readOptions, USAGE } from './options.js';
+import { profilesText } from './profile.js';
 import { readSections, writeSections } from './results.js';
 import { runBenchmark } from './rounds.js';
 import type { Machine, Section } from './section.js';
@@ -19,6 +21,7 @@ async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args, RESULTS_FILE);
   const all = await catalogue();
   if (options.list) return said(all.map(({ name, sentence }) => `${name.padEnd(28)} ${sentence}`).join('\n'));
+  if (options.profile !== undefined) mkdirSync(options.profile, { recursive: true });
   const machine = await thisMachine();
   const kept = new Map(readSections(RESULTS_FILE).map((section) => [section.name, section]));
   let worse = 0;
@@ -40,6 +43,7 @@ async function main(args: readonly string[]): Promise<number> {
       say(`FAILED: ${benchmark.name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     }
   }
+  if (options.profile !== undefined) say(profilesText(options.profile));
   if (options.out !== undefined) say(`written: ${options.out}`);
   return failed > 0 || worse > 0 ? 1 : 0;
 }

@@ -1,4 +1,5 @@
 /** The command line of `npm run bench`. */
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
 export interface Options {
@@ -8,6 +9,10 @@ export interface Options {
   readonly quick: boolean;
   readonly check: boolean;
   readonly rounds: number;
+  /** How long a round waits for a quiet machine. */
+  readonly patienceMs: number;
+  /** A folder for CPU profiles of Parley's services; their most expensive functions are printed. */
+  readonly profile: string | undefined;
   /** Undefined: nothing is written. */
   readonly out: string | undefined;
 }
@@ -17,10 +22,14 @@ export const USAGE = `npm run bench -- [NAME...]   runs all benchmarks, or those
   --quick         short rounds, nothing kept: to see that everything works
   --check         compares with what RESULTS.md says, and says what moved by more than the noise; nothing is written
   --rounds N      3 by default
+  --patience S    how long each round waits for a quiet machine, in seconds; 15 by default
+  --profile DIR   writes CPU profiles of Parley's services there and prints what cost most; nothing else is kept
   --out FILE.md   writes there instead`;
 
 const ROUNDS = 3;
 const ROUNDS_QUICK = 2;
+const PATIENCE_SECONDS = 15;
+const PATIENCE_SECONDS_QUICK = 0.5;
 
 /** @throws Error in a sentence */
 export function readOptions(args: readonly string[], resultsFile: string): Options {
@@ -32,13 +41,26 @@ export function readOptions(args: readonly string[], resultsFile: string): Optio
       quick: { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },
       rounds: { type: 'string' },
+      patience: { type: 'string' },
+      profile: { type: 'string' },
       out: { type: 'string' },
     },
   });
-  const { list, quick, check, out } = values;
+  const { list, quick, check, profile, out } = values;
   const rounds = Number(values.rounds ?? (quick ? ROUNDS_QUICK : ROUNDS));
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds takes a number from 1: ${values.rounds}`);
+  const patience = Number(values.patience ?? (quick ? PATIENCE_SECONDS_QUICK : PATIENCE_SECONDS));
+  if (!(patience >= 0)) throw new Error(`--patience takes seconds: ${values.patience}`);
   if (out !== undefined && !out.endsWith('.md')) throw new Error(`--out takes the name of a .md file: ${out}`);
-  const written = out ?? (quick || check ? undefined : resultsFile);
-  return { names: positionals, list, quick, check, rounds, out: written };
+  const written = out ?? (quick || check || profile !== undefined ? undefined : resultsFile);
+  return {
+    names: positionals,
+    list,
+    quick,
+    check,
+    rounds,
+    patienceMs: patience * 1_000,
+    profile: profile && resolve(profile),
+    out: written,
+  };
 }

@@ -15,10 +15,13 @@ const ONE_EACH = { commands: 1, projection: 1, gateway: 1, api: 1 } as const;
 
 /** Started once a stage. Rate limits are off; everything else is as in production, but for what is given. */
 export function parley(stage: Stage, options: PlatformOptions = {}): Promise<Platform> {
-  return stage.once('parley', () => {
+  return stage.once('parley', async () => {
     stage.say('  starting the platform');
-    const env = { JWT_SECRET: SECRET, RATE_LIMITS: 'off', LOG_LEVEL: 'error', ...options.env };
-    return startPlatform({ replicas: ONE_EACH, folder: `${stage.folder}/parley`, ...options, env });
+    const own = { JWT_SECRET: SECRET, RATE_LIMITS: 'off', LOG_LEVEL: 'error', ...stage.profiling() };
+    const env = { ...own, ...options.env };
+    const platform = await startPlatform({ replicas: ONE_EACH, folder: `${stage.folder}/parley`, ...options, env });
+    for (const { pid } of platform.services.values()) stage.profile(pid);
+    return platform;
   });
 }
 

@@ -5,13 +5,13 @@ import { coresBetween, sampleCpu, untilQuiet } from './cpu.js';
 import type { RoundResult, SubjectResult } from './section.js';
 import { Stage } from './stage.js';
 
-const QUIET_PATIENCE_MS = 15_000;
-const QUIET_PATIENCE_QUICK_MS = 500;
-
 export interface RunOptions {
   readonly rounds: number;
   readonly quick: boolean;
+  /** How long each round waits for a quiet machine. */
+  readonly patienceMs: number;
   readonly say: (line: string) => void;
+  readonly profile?: string | undefined;
 }
 
 export interface Measured {
@@ -26,7 +26,7 @@ interface Running {
 }
 
 export async function runBenchmark(benchmark: Benchmark, options: RunOptions): Promise<Measured> {
-  const stage = await Stage.open(options.quick, options.say);
+  const stage = await Stage.open({ ...options, profile: options.profile });
   const running: Running[] = [];
   const leftOut: string[] = [];
   try {
@@ -39,8 +39,10 @@ export async function runBenchmark(benchmark: Benchmark, options: RunOptions): P
       }
     }
     for (const { started } of running) await started.warm?.({ number: 0, quick: options.quick });
+    stage.toggleProfiles();
     for (let number = 1; number <= options.rounds; number += 1)
       for (const subject of running) await measureOne(benchmark, subject, { number, quick: options.quick }, options);
+    stage.toggleProfiles();
     return { subjects: running.map(({ name, rounds }) => ({ name, rounds })), leftOut };
   } finally {
     for (const { started } of running.reverse()) await started.stop();
@@ -50,7 +52,7 @@ export async function runBenchmark(benchmark: Benchmark, options: RunOptions): P
 
 async function measureOne(benchmark: Benchmark, subject: Running, round: Round, options: RunOptions): Promise<void> {
   const { name, started, rounds } = subject;
-  await untilQuiet(options.quick ? QUIET_PATIENCE_QUICK_MS : QUIET_PATIENCE_MS);
+  await untilQuiet(options.patienceMs);
   const before = sampleCpu(started.processes());
   const measured = await started.measure(round);
   const after = sampleCpu(started.processes());

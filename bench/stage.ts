@@ -1,13 +1,24 @@
 /** What the subjects of one benchmark share: servers that are started once, by whoever needs them first, and end with it. */
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { temporaryFolder } from '#embedded';
 
 interface Stoppable {
   stop(): Promise<void>;
 }
 
+export interface StageOptions {
+  readonly quick: boolean;
+  readonly say: (line: string) => void;
+  readonly profile: string | undefined;
+}
+
 export class Stage {
   private readonly known = new Map<string, Promise<Stoppable>>();
   private readonly stops: (() => Promise<void>)[] = [];
+
+  /** Processes that begin a profile when they are told to. */
+  private readonly profiled: number[] = [];
 
   private constructor(
     readonly quick: boolean,
@@ -15,11 +26,13 @@ export class Stage {
     readonly folder: string,
     /** Tells the operator what is going on. */
     readonly say: (line: string) => void,
+    /** Where profiles go, if any are wanted. */
+    private readonly profileFolder: string | undefined,
   ) {}
 
-  static async open(quick: boolean, say: (line: string) => void): Promise<Stage> {
+  static async open({ quick, say, profile }: StageOptions): Promise<Stage> {
     const folder = await temporaryFolder('bench');
-    const stage = new Stage(quick, folder.path, say);
+    const stage = new Stage(quick, folder.path, say, profile);
     stage.stops.push(() => folder.remove());
     return stage;
   }
@@ -37,6 +50,23 @@ export class Stage {
   keep<T extends Stoppable>(part: T): T {
     this.stops.push(() => part.stop());
     return part;
+  }
+
+  /** For the environment of a service that is to be profiled. */
+  profiling(): Record<string, string> {
+    if (this.profileFolder === undefined) return {};
+    const profiler = pathToFileURL(join(import.meta.dirname, 'profiler.mjs')).href;
+    return { NODE_OPTIONS: `--import ${profiler}`, BENCH_PROFILE_FOLDER: this.profileFolder };
+  }
+
+  /** Of a service that was started with that environment. */
+  profile(pid: number): void {
+    if (this.profileFolder !== undefined) this.profiled.push(pid);
+  }
+
+  /** Before the first round, and after the last one. */
+  toggleProfiles(): void {
+    for (const pid of this.profiled) process.kill(pid, 'SIGUSR2');
   }
 
   async close(): Promise<void> {

@@ -8,7 +8,7 @@ import { serve } from '../program.js';
 import { type Books, Room } from './deliveries.js';
 import { enter, type Seat } from './entrances.js';
 import { MarkReader } from './marked-frames.js';
-import type { RawSocket } from './raw-socket.js';
+import { RawSocket } from './raw-socket.js';
 import { openSource, type Source, type SourceOptions } from './sources.js';
 
 export interface LoopOptions {
@@ -25,6 +25,8 @@ export interface LoopResult {
   /** From the publishing to the room's last socket. */
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** How many frames came at once, on average: what joining them has gained. */
+  readonly framesPerRead: number;
 }
 
 const OPENING_AT_ONCE = 50;
@@ -52,6 +54,7 @@ function fail(what: string): void {
 class Loop {
   private readonly startMs = performance.now();
   private readonly latencies: number[] = [];
+  private readonly readsBefore = RawSocket.reads;
   private deliveries = 0;
   private lastMs = this.startMs;
   private over = false;
@@ -102,7 +105,8 @@ class Loop {
     const sorted = this.latencies.sort((a, b) => a - b);
     const { deliveries, lastMs, startMs } = this;
     const [p50Ms, p99Ms] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];
-    this.finish({ deliveries, seconds: (lastMs - startMs) / 1_000, p50Ms, p99Ms });
+    const framesPerRead = deliveries / (RawSocket.reads - this.readsBefore);
+    this.finish({ deliveries, seconds: (lastMs - startMs) / 1_000, p50Ms, p99Ms, framesPerRead });
   }
 
   private lookForStall(): void {

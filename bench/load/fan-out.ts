@@ -7,12 +7,11 @@ import type { Kind, Seat } from './entrances.js';
 import type { LoopOptions, LoopResult } from './fan-out-load.js';
 import type { Means, SourceOptions } from './sources.js';
 
-const LOAD = join(import.meta.dirname, 'fan-out-load.ts');
+export const LOAD = join(import.meta.dirname, 'fan-out-load.ts');
 const PEERS = join(import.meta.dirname, '..', 'peers');
 
 const SECONDS = 3;
 const SECONDS_QUICK = 0.5;
-/** A stored event of 200 bytes. */
 const CONTENT_BYTES = 110;
 
 export interface Shape {
@@ -23,6 +22,8 @@ export interface Shape {
   /** Between a message's last delivery and the next one: 0 for a saturated server. */
   readonly restMs: number;
   readonly means: Means;
+  /** Of a message's text; by default what makes a stored event of 200 bytes. */
+  readonly contentBytes?: number;
 }
 
 /** What is measured, with the places that the load's sockets take. */
@@ -62,18 +63,19 @@ export async function underLoad(server: Server, broker: Broker, shape: Shape): P
     worker: server.worker,
     warm: async ({ quick }) => void (await run(quick)),
     measure: async ({ quick }): Promise<Figures> => {
-      const { deliveries, seconds, p50Ms, p99Ms } = await run(quick);
-      return { 'deliveries/s': deliveries / seconds, 'p50 ms': p50Ms, 'p99 ms': p99Ms };
+      const { deliveries, seconds, p50Ms, p99Ms, framesPerRead } = await run(quick);
+      const rate = deliveries / seconds;
+      return { 'deliveries/s': rate, 'p50 ms': p50Ms, 'p99 ms': p99Ms, 'frames/read': framesPerRead };
     },
     stop,
   };
 }
 
-const sourceOf = ({ natsUrls }: Broker, { means }: Shape): SourceOptions => ({
+const sourceOf = ({ natsUrls }: Broker, { means, contentBytes = CONTENT_BYTES }: Shape): SourceOptions => ({
   natsUrls,
   partitions: PARTITIONS,
   means,
-  contentBytes: CONTENT_BYTES,
+  contentBytes,
   actor: 'somebody',
 });
 
@@ -83,7 +85,7 @@ export async function bareServer(
   shape: Shape,
   flags: readonly string[] = [],
 ): Promise<Server> {
-  const roomIds = roomsOf('bare', shape);
+  const roomIds = roomsOf(`bare${shape.contentBytes ?? ''}`, shape);
   const server = await Program.start(join(PEERS, 'bare-ws.ts'), flags);
   const port = await server.call<number>('listen', { natsUrls, roomIds });
   const seats = seatsAt('bare', [port], roomIds, shape, (room) => `/?room=${room}`);
@@ -91,9 +93,14 @@ export async function bareServer(
 }
 
 /** One node; or two, half of the sockets on each, with the adapter between them. */
-export async function socketIoServer(natsUrls: readonly string[], shape: Shape, redisUrl?: string): Promise<Server> {
-  const roomIds = roomsOf('sio', shape);
-  const nodes = [await Program.start(join(PEERS, 'socket-io.ts'))];
+export async function socketIoServer(
+  natsUrls: readonly string[],
+  shape: Shape,
+  redisUrl?: string,
+  flags: readonly string[] = [],
+): Promise<Server> {
+  const roomIds = roomsOf(redisUrl === undefined ? 'sio' : 'siored', shape);
+  const nodes = [await Program.start(join(PEERS, 'socket-io.ts'), flags)];
   if (redisUrl !== undefined) nodes.push(await Program.start(join(PEERS, 'socket-io.ts')));
   const ports = await Promise.all(
     nodes.map((node, i) =>

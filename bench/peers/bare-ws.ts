@@ -9,7 +9,6 @@ import * as ws from 'ws';
 import { LIVE } from '#contract';
 import { natsOptions } from '#embedded';
 import { serve } from '../program.js';
-import { collectGarbage } from './garbage.js';
 
 interface Room {
   readonly sockets: Set<Socket>;
@@ -69,5 +68,4 @@ serve({
     await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
     return (http.address() as AddressInfo).port;
   },
-  collectGarbage,
 });

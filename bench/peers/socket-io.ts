@@ -8,7 +8,6 @@ import { Server } from 'socket.io';
 import { LIVE } from '#contract';
 import { natsOptions } from '#embedded';
 import { serve } from '../program.js';
-import { collectGarbage } from './garbage.js';
 
 export interface SocketIoOptions {
   readonly natsUrls: readonly string[];
@@ -41,4 +40,4 @@ async function listen({ natsUrls, roomIds, redisUrl }: SocketIoOptions): Promise
   return (http.address() as AddressInfo).port;
 }
 
-serve({ listen, collectGarbage });
+serve({ listen });

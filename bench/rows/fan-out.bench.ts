@@ -38,13 +38,20 @@ const twoNodesSubject = (shape: Shape): Subject =>
     return socketIoServer(platform.natsUrls(), shape, url);
   });
 
+export const fanOutSubjects = (shape: Shape): Subject[] => [
+  parleySubject(shape),
+  bareSubject(shape),
+  socketIoSubject(shape),
+  twoNodesSubject(shape),
+];
+
 const fanOut = (name: string, shape: Shape, sentence: string, goals: readonly string[]): Benchmark => ({
   name,
   sentence,
   figure: 'deliveries/s',
   better: 'higher',
   goals,
-  subjects: [parleySubject(shape), bareSubject(shape), socketIoSubject(shape), twoNodesSubject(shape)],
+  subjects: fanOutSubjects(shape),
 });
 
 const live = { restMs: 0, means: 'live' } as const;
