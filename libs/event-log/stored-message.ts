@@ -45,11 +45,19 @@ export function toEntry(stored: StoredMessage, prev: number | undefined): Stored
 
 /** The value of a header; the last one, because what the broker adds stands after what the publisher wrote. */
 export function headerField(block: string, name: string): string | undefined {
-  const start = block.lastIndexOf(`\r\n${name}: `);
+  const beginning = BEGINNINGS.get(name) ?? beginningOf(name);
+  const start = block.lastIndexOf(beginning);
   if (start < 0) return undefined;
-  const from = start + name.length + 4;
+  const from = start + beginning.length;
   return block.slice(from, block.indexOf('\r\n', from));
 }
+
+const beginningOf = (name: string): string => `\r\n${name}: `;
+
+/** Made once: every entry is asked for several. */
+const BEGINNINGS: ReadonlyMap<string, string> = new Map(
+  Object.values(HEADERS).map((name) => [name, beginningOf(name)]),
+);
 
 /** The status code in the block's first line, 0 for none. */
 export function statusCode(block: string): number {

@@ -28,9 +28,21 @@ export function eventFrame(event: RoomEvent): ServerFrameOf<'event'> | ServerFra
     seq,
     ...(prev === undefined ? {} : { prev }),
     actor: event.event.actor,
-    at: new Date(event.at).toISOString(),
+    at: isoTime(event.at),
     data: shown.data,
   };
+}
+
+let lastAt = 0;
+let lastIsoTime = new Date(lastAt).toISOString();
+
+/** Events that come together have the same millisecond mostly. */
+function isoTime(at: number): string {
+  if (at !== lastAt) {
+    lastIsoTime = new Date(at).toISOString();
+    lastAt = at;
+  }
+  return lastIsoTime;
 }
 
 export function skipFrame(event: RoomEvent, key: string | undefined): ServerFrameOf<'skip'> {

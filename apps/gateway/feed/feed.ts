@@ -65,6 +65,8 @@ export class Feed {
   private readonly rooms = new Map<string, ActiveRoom>();
   /** By token. */
   private readonly users = new Map<string, LocalUser>();
+  /** The same by id: asked for every event, and a token may be a hash. */
+  private readonly usersById = new Map<string, LocalUser>();
   private dirtyRooms: Room[] = [];
   private flushing = false;
   private cursorText: string | undefined;
@@ -132,6 +134,7 @@ export class Feed {
   async enter(userId: string, reader: Reader): Promise<LocalUser> {
     const user = this.users.get(userToken(userId)) ?? new LocalUser(userId);
     this.users.set(user.token, user);
+    this.usersById.set(user.id, user);
     user.readers.add(reader);
     this.readers.add(reader);
     reader.user = user;
@@ -154,6 +157,7 @@ export class Feed {
     user.readers.delete(reader);
     if (user.readers.size > 0 || this.users.get(user.token) !== user) return;
     this.users.delete(user.token);
+    this.usersById.delete(user.id);
     user.leave().catch((error: unknown) => this.options.onFault(error));
   }
 
@@ -272,7 +276,7 @@ export class Feed {
   }
 
   heldBack(event: RoomEvent): Map<Reader, Buffer | undefined> | undefined {
-    const user = event.event === undefined ? undefined : this.users.get(userToken(event.event.actor));
+    const user = event.event === undefined ? undefined : this.usersById.get(event.event.actor);
     return user === undefined ? undefined : heldBackFromAll(user, event);
   }
 

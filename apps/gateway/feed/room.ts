@@ -7,7 +7,7 @@
  * sequence. What goes out is collected in a tick, joined, and written once to every reader.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { LIMITS, parseLogSubject, type MemberState } from '#contract';
+import { LIMITS, type LogSubject, parseLogSubject, type MemberState } from '#contract';
 import { LogUnavailableError, type EventLog, type StoredEntry, type Subscription } from '#event-log';
 import type { Encoding } from './encoding.js';
 import { orCrash } from './or-crash.js';
@@ -83,13 +83,17 @@ export class Room {
   private ready: Promise<void> = Promise.resolve();
   private subscription: Subscription | undefined;
   private closed = false;
+  /** What its timeline's subject says. */
+  private readonly place: LogSubject & { kind: 'timeline' };
 
   constructor(
     readonly id: string,
     readonly partition: number,
     private readonly timeline: string,
     private readonly host: RoomHost,
-  ) {}
+  ) {
+    this.place = { kind: 'timeline', partition, roomId: id };
+  }
 
   get readerCount(): number {
     return this.groups.reduce((sum, { readers }) => sum + readers.size, 0);
@@ -191,7 +195,7 @@ export class Room {
     const shown = this.isLarge ? withLastCountOnly(events) : events;
     for (const { encoding, readers } of this.groups) {
       if (readers.size === 0) continue;
-      const joined = joinBytes(shown.map((event) => bytesOf(event, encoding)));
+      const joined = encoding.joined?.(shown) ?? joinBytes(shown.map((event) => bytesOf(event, encoding)));
       for (const reader of readers) {
         if (reader.isClosed) {
           readers.delete(reader);
@@ -204,9 +208,10 @@ export class Room {
   }
 
   private take(entry: StoredEntry): void {
+    // Nearly everything is, and it need not be taken apart for that.
+    if (entry.subject === this.timeline) return this.takeTimeline(entry);
     const subject = parseLogSubject(entry.subject);
     if (subject === undefined || !('roomId' in subject)) return;
-    if (subject.kind === 'timeline') return this.takeTimeline(entry);
     if (entry.seq <= this.host.mark(this.partition) || !this.lacks(entry.subject, entry.seq)) return;
     if (this.states.size >= STATES_MAX) this.forgetVerified();
     this.states.set(entry.subject, entry.seq);
@@ -240,8 +245,7 @@ export class Room {
     this.timelineSeq = entry.seq;
     if (isMessage(entry)) this.ordinal += 1;
     const { ordinal, participants } = this;
-    const subject = { kind: 'timeline', partition: this.partition, roomId: this.id } as const;
-    this.put(roomEvent(entry, subject, { prev, ordinal, announced: true, participants }));
+    this.put(roomEvent(entry, this.place, { prev, ordinal, announced: true, participants }));
   }
 
   private put(event: RoomEvent): void {
