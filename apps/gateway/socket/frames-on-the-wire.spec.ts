@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import { expect, test } from '@jest/globals';
 import * as ws from 'ws';
-import { PLAIN, textFrame } from './frames-on-the-wire.js';
+import { PLAIN, textFrame, textFrames } from './frames-on-the-wire.js';
 
 /** What `ws` reads frames with; its types leave it out. */
 const { Receiver } = ws as unknown as { Receiver: new (options: { isServer: boolean }) => Writable };
@@ -27,4 +27,12 @@ test.each([0, 123, 124, 65_533, 65_534, 200_000])(
 test('plain sockets know participant channels only', () => {
   expect(PLAIN.readsRoom('dm_abc')).toBe(true);
   expect(PLAIN.readsRoom('room1')).toBe(false);
+});
+
+test('several frames in one buffer are the same bytes as one by one', () => {
+  const values = ['', 'x'.repeat(121), 'x'.repeat(122), 'é'.repeat(100), 'x'.repeat(66_000), 'end'].map((text) => ({
+    text,
+  }));
+  expect(textFrames(values)).toEqual(Buffer.concat(values.map(textFrame)));
+  expect(textFrames([])).toHaveLength(0);
 });

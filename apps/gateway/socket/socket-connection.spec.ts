@@ -97,3 +97,15 @@ test('what was told to close and does not is cut, and nothing more is written to
   c.sweep(performance.now() + 3_000, 0, STALL_MS);
   expect(terminated()).toBe(true);
 });
+
+test('only what waits for the network, or for its end, is looked at in every sweep', () => {
+  const { connection: c, wire } = connection();
+  c.write(Buffer.alloc(100));
+  expect(c.isUrgent).toBe(false);
+  wire.isStuck = true;
+  c.write(Buffer.alloc(100));
+  expect(c.isUrgent).toBe(true);
+  const { connection: other } = connection();
+  other.close(CLOSE.draining, 'draining');
+  expect(other.isUrgent).toBe(true);
+});

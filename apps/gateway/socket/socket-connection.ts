@@ -46,6 +46,8 @@ export class SocketConnection implements FeedSink {
     private readonly socket: Socket,
     readonly encoding: Encoding,
     nowMs: number,
+    /** Of all connections of this process, in their order: whose turn it is in a sweep. */
+    readonly number = 0,
   ) {
     this.network = new Network(socket);
     this.openedAtMs = nowMs;
@@ -59,6 +61,11 @@ export class SocketConnection implements FeedSink {
 
   get isClosed(): boolean {
     return this.closedAtMs !== 0;
+  }
+
+  /** Something waits: for the network, or for the connection's end. */
+  get isUrgent(): boolean {
+    return this.closedAtMs !== 0 || this.socket.writableLength > 0;
   }
 
   write(bytes: Buffer): void {

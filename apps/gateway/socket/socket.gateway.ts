@@ -21,6 +21,8 @@ import { ANSWERS_MAX, SocketConnection } from './socket-connection.js';
 import { SocketsWithoutHello } from './without-hello.js';
 
 const SWEEP_MS = 250;
+/** A connection that nothing waits for is looked at in one sweep of so many: looking costs more than there is to see. */
+const SWEEPS_A_ROUND = 4;
 /** Closes of a drain: this far apart, all of them within this time. */
 const DRAIN_EACH_MS = 2;
 const DRAIN_SPREAD_MAX_MS = 8_000;
@@ -34,6 +36,8 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
   private readonly connections = new Set<SocketConnection>();
   readonly withoutHello: SocketsWithoutHello;
   private sweeping: NodeJS.Timeout | undefined;
+  private sweeps = 0;
+  private opened = 0;
   private draining = false;
 
   constructor(
@@ -77,6 +81,7 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
       request.socket,
       upgrade.isPlain ? PLAIN : PARLEY,
       performance.now(),
+      ++this.opened,
     );
     client.connection = connection;
     this.connections.add(connection);
@@ -217,7 +222,11 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
   private sweep(): void {
     const nowMs = performance.now();
     const wallMs = Date.now();
-    for (const connection of this.connections) connection.sweep(nowMs, wallMs, this.config.sendStallMs);
+    this.sweeps += 1;
+    const turn = this.sweeps % SWEEPS_A_ROUND;
+    for (const connection of this.connections)
+      if (connection.isUrgent || connection.number % SWEEPS_A_ROUND === turn)
+        connection.sweep(nowMs, wallMs, this.config.sendStallMs);
   }
 }
 
