@@ -13,8 +13,8 @@ import { CLOSE, isChannelRoomId, type MemberState } from '#contract';
 import { bytesFor } from './echo.js';
 import type { Feed } from './feed.js';
 import type { LocalUser, News } from './local-user.js';
-import type { Reader } from './reader.js';
-import { isJoining, joinBytes, type RoomEvent } from './room-event.js';
+import type { Reader, Shown } from './reader.js';
+import { isJoining, joinBytes, memberOf, type RoomEvent } from './room-event.js';
 import type { Room } from './room.js';
 import { announcedToSelf, hasLeft, openStay, visibleTo } from './visible.js';
 
@@ -23,6 +23,8 @@ const CREATION_ENTRIES_MAX = 67;
 /** Whoever is a member and cannot be brought to the room's present, for whatever reason, resumes. */
 const TRIES_MAX = 5;
 const TRY_AGAIN_MS = 20;
+/** Shown to a reader that is attached. */
+const FOR_EVER: Shown = { upTo: Number.POSITIVE_INFINITY, isMember: true };
 
 export class Following {
   constructor(private readonly feed: Feed) {}
@@ -57,13 +59,13 @@ export class Following {
   begin(user: LocalUser, roomId: string, after: number): void {
     for (const reader of user.readers)
       if (!reader.isJoining && reader.sink.encoding.readsRoom(roomId))
-        this.orClose(reader, this.catchUp(reader, roomId, after));
+        this.orClose(reader, this.catchUp(reader, roomId, { upTo: after, isMember: false }));
   }
 
-  /** Shows a reader all stays after a sequence, and attaches it if its user is a member then. */
-  catchUp(reader: Reader, roomId: string, after: number): Promise<void> {
+  /** Shows a reader all stays after what it has been shown, and attaches it if its user is a member then. */
+  catchUp(reader: Reader, roomId: string, before: Shown): Promise<void> {
     return reader.whileCatchingUp(roomId, async () => {
-      const shown = await this.bring(reader, roomId, after);
+      const shown = await this.bring(reader, roomId, before);
       await this.bringOn(reader, roomId, shown);
     });
   }
@@ -88,41 +90,44 @@ export class Following {
   }
 
   /**
-   * Shows the stays after a sequence. What live delivery brought may lack the last moments of a stay that has ended, so
+   * Shows the stays after what has been shown, the one that went on there among them. What live delivery brought may lack the last moments of a stay that has ended, so
    * those come from the log; the one that goes on comes from log and tail, and ends with the reader attached.
    * @returns up to where the room has been shown: for ever, where the reader is attached
    */
-  private async bring(reader: Reader, roomId: string, after: number): Promise<number> {
+  private async bring(reader: Reader, roomId: string, before: Shown): Promise<Shown> {
     const { feed } = this;
     const { user } = reader;
     const known = user.memberships.get(roomId);
-    if (known === undefined) return after;
-    const changes = await feed.reads.membershipsOf(roomId, user.id, after, known.seq);
-    const open = openStay(changes, false);
-    const endedUpTo = open === undefined ? known.seq : open.seq - 1;
-    if (endedUpTo > after) await this.showEnded(reader, roomId, after, endedUpTo);
-    if (open === undefined) return endedUpTo;
+    if (known === undefined) return before;
+    const changes = await feed.reads.membershipsOf(roomId, user.id, before.upTo, known.seq);
+    const open = openStay(changes, before.isMember);
+    const wentOn = before.isMember && changes.every((change) => memberOf(change)?.standing === 'member');
+    const endedUpTo = wentOn ? before.upTo : open === undefined ? known.seq : open.seq - 1;
+    if (endedUpTo > before.upTo) await this.showEnded(reader, roomId, before, endedUpTo);
+    const shown = { upTo: endedUpTo, isMember: wentOn };
+    if (open === undefined && !wentOn) return shown;
     const room = await feed.activate(roomId);
     return feed.reads.upToNow(room, endedUpTo, (events) => {
-      if (reader.isClosed || room.isAttached(reader)) return Number.POSITIVE_INFINITY;
-      if (!user.isMember(roomId) || hasLeft(events, user.id, known.seq)) return endedUpTo;
-      const joined = events.some(({ seq }) => seq === open.seq) ? events : [open, ...events];
+      if (reader.isClosed || room.isAttached(reader)) return FOR_EVER;
+      if (!user.isMember(roomId) || hasLeft(events, user.id, known.seq)) return shown;
+      const joined = open === undefined || events.some(({ seq }) => seq === open.seq) ? events : [open, ...events];
       this.write(reader, visibleTo(user.id, joined, true));
       feed.attach(room, reader);
-      return Number.POSITIVE_INFINITY;
+      return FOR_EVER;
     });
   }
 
-  private async showEnded(reader: Reader, roomId: string, after: number, upTo: number): Promise<void> {
+  private async showEnded(reader: Reader, roomId: string, before: Shown, upTo: number): Promise<void> {
     const { members = 0, participants } = this.feed.activeRoom(roomId) ?? {};
-    const events = await this.feed.reads.between({ roomId, after, upTo, members, participants });
-    this.write(reader, visibleTo(reader.user.id, events, false));
+    const events = await this.feed.reads.between({ roomId, after: before.upTo, upTo, members, participants });
+    this.write(reader, visibleTo(reader.user.id, events, before.isMember));
   }
 
   /** The user may have come again meanwhile, or come and gone. */
-  private async bringOn(reader: Reader, roomId: string, shown: number): Promise<void> {
+  private async bringOn(reader: Reader, roomId: string, from: Shown): Promise<void> {
+    let shown = from;
     reader.noteShown(roomId, shown);
-    for (let tries = 1; this.isBehind(reader, roomId, shown); tries++) {
+    for (let tries = 1; this.isBehind(reader, roomId, shown.upTo); tries++) {
       if (tries > TRIES_MAX) throw new Error(`${roomId}: a reader cannot be brought to the present`);
       if (tries > 1) await delay(tries * TRY_AGAIN_MS);
       shown = await this.bring(reader, roomId, shown);
@@ -137,7 +142,7 @@ export class Following {
       const events = await this.feed.reads.between(range, undefined, { timelineSeq: after, ordinal });
       const rest = events.filter(({ kind, seq }) => kind === 'timeline' && seq < event.seq);
       this.write(reader, [...rest, announcedToSelf(event)]);
-      await this.bringOn(reader, roomId, event.seq);
+      await this.bringOn(reader, roomId, { upTo: event.seq, isMember: false });
     });
     this.orClose(reader, goodbye);
   }

@@ -1,7 +1,7 @@
 /** Live copies of memberships that are lost on the way, and what may still not be shown because of it. */
 import { afterEach, expect, test } from '@jest/globals';
-import type { StoredEntry } from '#event-log';
-import { TestFeed, Writing } from './test-feed.js';
+import type { EventLog, StoredEntry } from '#event-log';
+import { TestFeed, type TestFeedOptions, Writing } from './test-feed.js';
 
 const feeds: TestFeed[] = [];
 afterEach(async () => {
@@ -11,8 +11,11 @@ afterEach(async () => {
   }
 });
 
-async function feedThatLoses(lost: (entry: StoredEntry) => boolean): Promise<TestFeed & { writing: Writing }> {
-  const feed = await new TestFeed({ faults: { dropLive: lost } }).start();
+async function feedThatLoses(
+  lost: (entry: StoredEntry) => boolean,
+  options: TestFeedOptions = {},
+): Promise<TestFeed & { writing: Writing }> {
+  const feed = await new TestFeed({ faults: { dropLive: lost }, ...options }).start();
   feeds.push(feed);
   return Object.assign(feed, { writing: new Writing(feed.log) });
 }
@@ -35,4 +38,49 @@ test('who was seen to come again is not shown what came late from before that, t
   await t.writing.send('a', 'ann', 'after');
   await t.settle();
   expect(bob.timeline('a')).toEqual(['before', 'after']);
+});
+
+test('who leaves and comes again while being connected, and the leaving is lost, is shown the whole of both stays', async () => {
+  const once: { atEnds?: () => Promise<unknown>; atRead?: () => Promise<unknown> } = {};
+  const after = async <T>(result: T, name: keyof typeof once): Promise<T> => {
+    const act = once[name];
+    delete once[name];
+    await act?.();
+    return result;
+  };
+  // What happens right after the reader was told where the log ends, and right after the room was read for it.
+  const seen = (log: EventLog): EventLog =>
+    new Proxy(log, {
+      get: (target, name: keyof EventLog) => {
+        if (name === 'lastSequence')
+          return async (partition: number) => after(await target.lastSequence(partition), 'atEnds');
+        if (name === 'readSubject')
+          return async (...[partition, subject, range]: Parameters<EventLog['readSubject']>) => {
+            const read = await target.readSubject(partition, subject, range);
+            return subject === t.subjects.room('a') ? after(read, 'atRead') : read;
+          };
+        const value: unknown = target[name];
+        return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
+      },
+    });
+  const t = await feedThatLoses(isLeaving, { seen, viewsUpTo: () => [0, 0] });
+  await t.writing.room('a', 'ann');
+  await t.writing.join('a', 'bob');
+  await t.writing.send('a', 'ann', 'before');
+  once.atEnds = async () => {
+    once.atEnds = async () => {
+      await t.writing.send('a', 'ann', 'the last of the first stay');
+      await t.writing.leave('a', 'bob');
+      await t.writing.send('a', 'ann', 'unseen');
+      once.atRead = async () => {
+        await t.settle();
+        setImmediate(() => void t.writing.join('a', 'bob').catch((error: unknown) => t.faults.push(error)));
+      };
+    };
+  };
+  const bob = await t.open('bob');
+  await t.settle();
+  await t.writing.send('a', 'ann', 'of the second stay');
+  await t.settle();
+  expect(bob.timeline('a')).toEqual(['before', 'the last of the first stay', 'of the second stay']);
 });

@@ -15,7 +15,7 @@ import { formatCursor, LIMITS, parseCursor, type Cursor, type WelcomeRoom } from
 import type { StoredEntry } from '#event-log';
 import { replayBytes } from './echo.js';
 import type { Feed } from './feed.js';
-import type { Reader } from './reader.js';
+import type { Reader, Shown } from './reader.js';
 import type { Place } from './places.js';
 import { memberOf, type RoomEvent } from './room-event.js';
 import { type Budget, membershipEvent } from './room-reads.js';
@@ -219,7 +219,7 @@ class Opening {
     const { memberCount = 0, participants } = known ?? {};
     const range = { roomId, after, upTo: endedUpTo, members: memberCount, participants };
     const ended = endedUpTo > after ? await feed.reads.between(range, budget) : [];
-    if (current === undefined) reader.noteShown(roomId, Math.max(after, endedUpTo));
+    if (current === undefined) reader.noteShown(roomId, this.shownTo(roomId, Math.max(after, endedUpTo), before));
     const now = current?.now ?? (await feed.places.at(roomId, Math.max(after, endedUpTo)));
     const events = [...ended, ...(current?.events ?? [])];
     const chunks = [...visibleTo(this.userId, ended, before), ...(current?.visible ?? [])]
@@ -227,6 +227,13 @@ class Opening {
       .filter((bytes) => bytes !== undefined);
     budget.takeBytes(chunks.reduce((sum, { length }) => sum + length, 0));
     return { roomId, ...placeBefore(events, now), chunks };
+  }
+
+  /** A stay that goes on there goes on in what is shown next; beyond the ends, `lastEnd` is where one has ended. */
+  private shownTo(roomId: string, upTo: number, before: boolean): Shown {
+    const end = this.ends[this.feed.subjects.partitionOfRoom(roomId)] ?? 0;
+    const last = (this.changes.get(roomId) ?? []).findLast(({ seq }) => seq <= upTo);
+    return { upTo, isMember: upTo <= end && (last === undefined ? before : isIn(last)) };
   }
 
   /** Up to where all stays have ended: one that began since is looked at in the end. */
@@ -253,7 +260,7 @@ class Opening {
       if (!this.isMember(roomId) || hasLeft(events, userId, this.ends[room.partition] ?? 0)) return undefined;
       const joined = open === undefined || events.some(({ seq }) => seq === open.seq) ? events : [open, ...events];
       feed.attach(room, reader);
-      reader.noteShown(roomId, Number.POSITIVE_INFINITY);
+      reader.noteShown(roomId, { upTo: Number.POSITIVE_INFINITY, isMember: true });
       const now = { timelineSeq: room.timelineSeq, ordinal: room.ordinal };
       return { events, visible: visibleTo(userId, joined, true), now };
     };
@@ -307,16 +314,17 @@ class Opening {
     for (;;) {
       this.stillThere();
       const behind = [...reader.user.memberships.keys()].filter((roomId) =>
-        feed.following.isBehind(reader, roomId, this.shownUpTo(roomId)),
+        feed.following.isBehind(reader, roomId, this.shown(roomId).upTo),
       );
       if (behind.length === 0) return;
-      for (const roomId of behind) await feed.following.catchUp(reader, roomId, this.shownUpTo(roomId));
+      for (const roomId of behind) await feed.following.catchUp(reader, roomId, this.shown(roomId));
     }
   }
 
   /** A room that was not among those of the snapshot, nor among the changes up to the ends, had nothing to show up to there. */
-  private shownUpTo(roomId: string): number {
-    return this.reader.shownUpTo(roomId) ?? this.ends[this.feed.subjects.partitionOfRoom(roomId)] ?? 0;
+  private shown(roomId: string): Shown {
+    const end = this.ends[this.feed.subjects.partitionOfRoom(roomId)] ?? 0;
+    return this.reader.shownOf(roomId) ?? { upTo: end, isMember: false };
   }
 
   private giveUpReplay(): void {

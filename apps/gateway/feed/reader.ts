@@ -13,12 +13,18 @@ const QUEUE_BYTES_MAX = 1024 * 1024;
 /** What may wait behind a replay. */
 const HELD_BYTES_MAX = 4 * 1024 * 1024;
 
+/** Up to where a room has been shown to a reader, and whether its user was a member there. */
+export interface Shown {
+  readonly upTo: number;
+  readonly isMember: boolean;
+}
+
 /** What a joining reader needs and a live one does not. */
 interface Joining {
   held: Buffer[];
   heldBytes: number;
   /** By room: up to where it has been shown; what changed after that has to be looked at before the reader is live. */
-  readonly shown: Map<string, number>;
+  readonly shown: Map<string, Shown>;
 }
 
 const nothingHeld = (): Joining => ({ held: [], heldBytes: 0, shown: new Map() });
@@ -89,11 +95,11 @@ export class Reader {
   }
 
   /** While joining: a room has been shown up to here; for ever, where the reader is attached. */
-  noteShown(roomId: string, seq: number): void {
-    this.joining?.shown.set(roomId, seq);
+  noteShown(roomId: string, shown: Shown): void {
+    this.joining?.shown.set(roomId, shown);
   }
 
-  shownUpTo(roomId: string): number | undefined {
+  shownOf(roomId: string): Shown | undefined {
     return this.joining?.shown.get(roomId);
   }
 
