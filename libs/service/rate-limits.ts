@@ -44,11 +44,11 @@ export class RateLimit {
     if (bucket.tokens < 1) throw this.refusal(bucket);
   }
 
-  /** Takes one if there is one: of something that has happened already. */
-  takeIfAny(key: string): void {
+  /** Of what turned out not to count. */
+  giveBack(key: string): void {
     if (!this.enabled) return;
     const bucket = this.refilled(key);
-    bucket.tokens = Math.max(0, bucket.tokens - 1);
+    bucket.tokens = Math.min(this.burst, bucket.tokens + 1);
   }
 
   /** For those who watch over memory. */

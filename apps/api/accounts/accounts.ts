@@ -57,16 +57,19 @@ export class Accounts {
     this.failures.check(address);
     const row = await this.find(name);
     const guessed = row?.user_id ?? keyOf(name);
-    // Checked again when its turn comes: those that wait together must not all try.
-    const mayTry = (): void => {
-      this.failures.check(address);
+    this.guesses.check(guessed);
+    // Counted when its turn comes, before it is tried: those that wait together must not all try.
+    const count = (): void => {
       this.guesses.check(guessed);
+      this.failures.take(address);
+      this.guesses.take(guessed);
     };
-    mayTry();
-    if (row && (await this.passwords.verify(row.password_hash, givenPassword, mayTry))) return enabled(row);
-    if (!row) await this.passwords.verify(undefined, givenPassword, mayTry);
-    this.guesses.takeIfAny(guessed);
-    this.failures.takeIfAny(address);
+    const isRight = await this.passwords.verify(row?.password_hash, givenPassword, count);
+    if (row && isRight) {
+      this.failures.giveBack(address);
+      this.guesses.giveBack(guessed);
+      return enabled(row);
+    }
     throw new DomainError('unauthenticated', 'invalid email or password');
   }
 
