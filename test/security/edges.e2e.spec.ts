@@ -247,7 +247,6 @@ describe('a flood', () => {
       fetch(`${platform.url}/api/auth/register`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', 'x-forwarded-for': '203.0.113.9' },
-        // Too short a password, so that what is counted costs nothing: but it is read first.
         body: JSON.stringify({ username: `mob-${i}`, email: `mob-${i}@example.org`, password: 'long enough for all' }),
       });
     const answers = await Promise.all(
