@@ -2,6 +2,7 @@
  * The load of the send rows, a process of its own: senders that each have one message on its way, and a socket that listens. Every
  * answer and every arrival is counted; what was accepted and did not arrive is a fault.
  */
+import { waitUntil } from '#embedded';
 import { serve } from '../program.js';
 import { quantile } from '../statistics.js';
 import { enter, type Seat } from './entrances.js';
@@ -108,13 +109,8 @@ async function run({ seconds, contentBytes }: SendersOptions): Promise<SendersRe
   };
 }
 
-async function arrived(): Promise<void> {
-  const deadline = performance.now() + ARRIVE_WITHIN_MS;
-  while (sentAtMs.size > 0) {
-    if (performance.now() > deadline) throw new Error(`${sentAtMs.size} accepted messages did not arrive`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+const arrived = (): Promise<boolean> =>
+  waitUntil('every accepted message arrives', ARRIVE_WITHIN_MS, () => sentAtMs.size === 0);
 
 serve({
   enter: async ({ ways, listener }: { ways: readonly Way[]; listener: Seat | Door }): Promise<void> => {
