@@ -26,7 +26,7 @@ export interface Request {
 }
 
 /** Requests that may wait; one more is refused to the application. */
-const REQUESTS_MAX = 1_000;
+export const REQUESTS_MAX = 1_000;
 
 export class Outbox {
   /** In the order in which they were made. */

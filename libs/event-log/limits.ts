@@ -12,6 +12,8 @@ export const LOG_LIMITS = {
    * appends a second this is already more than half a second of waiting, and a queue in front would only hide that.
    */
   inFlightMax: 4_096,
+  /** The same in bytes: what a broker that has stopped leaves in this process's memory. */
+  inFlightBytesMax: 64 * 1024 * 1024,
   /**
    * Batches without an answer, per process; more wait for their turn. The broker stages each in files of its own, one
    * after the other (1 ms when the disk is idle, 30 ms when it is not) and keeps 50 a stream: more at once only time

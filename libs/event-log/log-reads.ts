@@ -108,7 +108,7 @@ export class LogReads {
         next_by_subj: subject,
         // One more than is wanted, so as to know whether the range ends here.
         batch: Math.min(LOG_LIMITS.readBatchMax, max - read.length + 1),
-        max_bytes: LOG_LIMITS.readBatchBytesMax,
+        max_bytes: Math.min(LOG_LIMITS.readBatchBytesMax, Math.max(maxBytes, LOG_LIMITS.entryBytesMax)),
       });
       for (const entry of entries) {
         if (entry.seq > upTo) return { entries: read, complete: true };

@@ -18,6 +18,7 @@ import { Turns } from './turns.js';
 
 interface Waiting {
   readonly deadline: number;
+  readonly bytes: number;
   readonly answer: (answer: Answer) => void;
 }
 
@@ -34,6 +35,7 @@ export class Publisher {
   readonly #batches = new Turns(LOG_LIMITS.batchesInFlightMax, LOG_LIMITS.batchesWaitingMax);
   #sweep: NodeJS.Timeout | undefined;
   #sent = 0;
+  #bytes = 0;
 
   constructor(private readonly connection: ConnectionWatch) {
     this.#nc = connection.nc;
@@ -46,7 +48,7 @@ export class Publisher {
 
   /** Never rejects: whatever happens is an answer. */
   publish(entry: OutgoingEntry, messageId: string): Promise<Answer> {
-    return this.#send((reply) => this.#put(entry, [[HEADERS.messageId, messageId]], reply));
+    return this.#send([entry], (reply) => this.#put(entry, [[HEADERS.messageId, messageId]], reply));
   }
 
   /**
@@ -60,7 +62,7 @@ export class Publisher {
   }
 
   #sendBatch(entries: readonly OutgoingEntry[], batchId: string): Promise<Answer> {
-    return this.#send((reply) => {
+    return this.#send(entries, (reply) => {
       for (const [i, entry] of entries.entries()) {
         const commit: Field[] = i === entries.length - 1 ? [[HEADERS.batchCommit, '1']] : [];
         this.#put(entry, [[HEADERS.batchId, batchId], [HEADERS.batchSequence, String(i + 1)], ...commit], reply);
@@ -80,18 +82,23 @@ export class Publisher {
     this.#nc.publish(subject, payload, { headers: MsgHdrsImpl.fromRecord(record), reply });
   }
 
-  #send(publish: (reply: string) => void): Promise<Answer> {
+  #send(entries: readonly OutgoingEntry[], publish: (reply: string) => void): Promise<Answer> {
     if (!this.connection.up) return Promise.resolve(NOBODY);
     if (this.#waiting.size >= LOG_LIMITS.inFlightMax)
       return Promise.resolve(overloaded(`${this.#waiting.size} appends wait for the broker`));
+    const bytes = entries.reduce((sum, { payload }) => sum + payload.length, 0);
+    // One that is alone goes, whatever its size: the broker has the last word on that.
+    if (this.#waiting.size > 0 && this.#bytes + bytes > LOG_LIMITS.inFlightBytesMax)
+      return Promise.resolve(overloaded(`${this.#bytes} bytes wait for the broker`));
     const token = (this.#sent++).toString(36);
     return new Promise<Answer>((answer) => {
-      this.#waiting.set(token, { deadline: performance.now() + LOG_LIMITS.ackMs, answer });
+      this.#waiting.set(token, { deadline: performance.now() + LOG_LIMITS.ackMs, bytes, answer });
+      this.#bytes += bytes;
       this.#sweep ??= setInterval(() => this.#sweepOld(), SWEEP_MS);
       try {
         publish(this.#inbox + token);
       } catch (cause) {
-        this.#waiting.delete(token);
+        this.#settled(token);
         // The library throws for a closed connection, where nothing was sent, and for a payload over the server's
         // limit.
         answer(this.connection.up ? refused(400, String(cause)) : NOBODY);
@@ -106,7 +113,7 @@ export class Publisher {
     if (!waiting) return;
     const answer = parseAnswer(message);
     if (!answer) return;
-    this.#waiting.delete(token);
+    this.#settled(token);
     waiting.answer(answer);
   }
 
@@ -114,16 +121,22 @@ export class Publisher {
     const now = performance.now();
     for (const [token, waiting] of this.#waiting) {
       if (waiting.deadline > now) return;
-      this.#waiting.delete(token);
+      this.#settled(token);
       waiting.answer(SILENT);
     }
     clearInterval(this.#sweep);
     this.#sweep = undefined;
   }
 
+  #settled(token: string): void {
+    const bytes = this.#waiting.get(token)?.bytes;
+    if (this.#waiting.delete(token)) this.#bytes -= bytes ?? 0;
+  }
+
   #silenceAll(): void {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
+    this.#bytes = 0;
     for (const { answer } of waiting) answer(SILENT);
   }
 }

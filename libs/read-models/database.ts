@@ -51,6 +51,10 @@ const START_POLL_MS = 250;
 const CONNECT_TIMEOUT_MS = 5_000;
 /** No query of ours takes longer unless something is wrong; then its connection is better used by another. */
 const STATEMENT_TIMEOUT_MS = 10_000;
+/** The same by our own clock, for a server that has stopped and cannot end anything; its connection is given up then. */
+const QUERY_TIMEOUT_MS = 12_000;
+/** Queries that wait for a connection; above it they are refused for now. They wait `CONNECT_TIMEOUT_MS` at most. */
+export const QUERIES_WAITING_MAX = 2_000;
 /** Any number that nobody else uses for an advisory lock in this database. */
 const MIGRATION_LOCK = 0x7061726c;
 
@@ -85,6 +89,7 @@ export async function openDatabase(url: string, options: DatabaseOptions = {}): 
     min: POOL_MIN,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
   });
   await connectWithin(source, url);
   await checkVersion(source, url);
@@ -122,6 +127,8 @@ class PostgresDatabase implements Database {
   }
 
   async query<R extends object>(name: string, sql: string, params: readonly unknown[] = []): Promise<R[]> {
+    if (this.pool.waitingCount >= QUERIES_WAITING_MAX)
+      throw new DomainError('unavailable', 'too many queries wait for the database');
     try {
       const { rows } = await this.pool.query<R>({ name, text: sql, values: [...params] });
       return rows;

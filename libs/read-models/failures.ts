@@ -8,6 +8,7 @@ export function sqlState(error: unknown): string {
   return 'driverError' in error ? sqlState(error.driverError) : '';
 }
 
+const TOO_MANY_CONNECTIONS = '53300';
 const AWAY_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -17,12 +18,17 @@ const AWAY_CODES = new Set([
   'EAI_AGAIN',
   'EHOSTUNREACH',
 ]);
-const AWAY_MESSAGES = /connection terminated|timeout (expired|exceeded)|not queryable|cannot use a pool after/i;
+const AWAY_MESSAGES =
+  /connection terminated|query read timeout|timeout (expired|exceeded)|not queryable|cannot use a pool after/i;
 
-/** The database is not there, or ends our session: the same statement may work later. */
+/** `statement_timeout`: the database has too much to do. */
+const QUERY_CANCELLED = '57014';
+
+/** The database is not there, ends our session, or does not come to an end: the same statement may work later. */
 export function isAway(error: unknown): boolean {
   const code = sqlState(error);
-  if (AWAY_CODES.has(code) || code.startsWith('08') || code.startsWith('57P') || code === '53300') return true;
+  if (AWAY_CODES.has(code) || code.startsWith('08') || code.startsWith('57P')) return true;
+  if (code === TOO_MANY_CONNECTIONS || code === QUERY_CANCELLED) return true;
   return code === '' && error instanceof Error && AWAY_MESSAGES.test(error.message);
 }
 

@@ -15,6 +15,7 @@ import {
   DomainError,
   newKey,
 } from '#contract';
+import { Gate } from './gate.js';
 
 /** One attempt's wait for an answer; a broken broker elects a leader within 4 to 8 s. */
 const ATTEMPT_MS = 5_000;
@@ -23,8 +24,22 @@ const GIVE_UP_MS = 15_000;
 const RETRY_WAIT_MS = 50;
 const RETRY_WAIT_MAX_MS = 1_000;
 
+/**
+ * Requests of one process that have no answer yet, and their bytes: as many as the log takes in half a second. A command service that
+ * does not answer fills them, and from then on the others are told at once instead of after 15 s.
+ */
+export const REQUESTS_MAX = 4_096;
+export const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
+
 export class CommandBus {
-  constructor(private readonly nats: NatsConnection) {}
+  private readonly gate = new Gate({
+    inside: REQUESTS_MAX,
+    waiting: 0,
+    weight: REQUEST_BYTES_MAX,
+    refusal: 'too many requests wait for their answers',
+  });
+
+  constructor(private readonly nats: Pick<NatsConnection, 'request'>) {}
 
   /**
    * Runs a command and answers with its place in the log.
@@ -42,10 +57,14 @@ export class CommandBus {
 
   /**
    * One request to a Nest handler, repeated while nobody answers.
-   * @throws DomainError `unavailable`, or `internal` when the handler crashed
+   * @throws DomainError `unavailable`, at once when too many wait already; or `internal` when the handler crashed
    */
   async request(subject: string, data: unknown): Promise<unknown> {
     const packet = JSON.stringify({ pattern: subject, data, id: randomUUID() });
+    return this.gate.run(() => this.untilAnswered(subject, packet), packet.length);
+  }
+
+  private async untilAnswered(subject: string, packet: string): Promise<unknown> {
     const giveUpAt = performance.now() + GIVE_UP_MS;
     for (let waitMs = RETRY_WAIT_MS; ; waitMs = Math.min(2 * waitMs, RETRY_WAIT_MAX_MS)) {
       const answer = await this.attempt(subject, packet);

@@ -14,6 +14,7 @@ const CHECK_TIMEOUT_MS = 2_000;
 export class Health {
   private readonly checks = new Map<string, { check: Check; required: boolean }>();
   private draining = false;
+  private underWay: Promise<HealthReport> | undefined;
 
   /** Adds a part; a second one of the same name replaces the first. */
   add(part: string, check: Check, options: { required?: boolean } = {}): void {
@@ -25,7 +26,13 @@ export class Health {
     this.draining = true;
   }
 
-  async report(): Promise<HealthReport> {
+  /** Whoever asks while an answer is being made gets that one: asking often costs nothing. */
+  report(): Promise<HealthReport> {
+    this.underWay ??= this.look().finally(() => (this.underWay = undefined));
+    return this.underWay;
+  }
+
+  private async look(): Promise<HealthReport> {
     const parts = await Promise.all(
       [...this.checks].map(async ([part, { check, required }]) => [part, await runCheck(check, required)] as const),
     );

@@ -9,7 +9,7 @@ import type { Config } from './config.js';
 import type { TokenVerifier } from './identity.js';
 
 /** Sessions that end within a token's life; above this many the oldest are forgotten. */
-const REMEMBERED_MAX = 100_000;
+export const REVOCATIONS_MAX = 100_000;
 /** A token is taken this long past its end (`identity.ts`), and then some. */
 const MARGIN_MS = 60_000;
 
@@ -50,7 +50,7 @@ function sessionIn(text: string): string | undefined {
 function forgetOld(ended: Map<string, { untilMs: number }>): void {
   const nowMs = Date.now();
   for (const [sessionId, { untilMs }] of ended) {
-    if (untilMs > nowMs && ended.size <= REMEMBERED_MAX) return;
+    if (untilMs > nowMs && ended.size <= REVOCATIONS_MAX) return;
     ended.delete(sessionId);
   }
 }

@@ -1,5 +1,5 @@
 /** The tables of ARCHITECTURE.md are the code's: limits, refusals, close codes, subjects and variables. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import {
@@ -26,6 +26,18 @@ describe('ARCHITECTURE.md', () => {
   test('has every limit, with its value', () => {
     const shown = Object.fromEntries(rows('Limits').map(([name, value]) => [bare(name), Number(value)]));
     expect(shown).toEqual(LIMITS);
+  });
+
+  test('has queues as the code bounds them, and specs that fill them', () => {
+    const wrong = rows('Queues').flatMap(([name, value, , , file, spec]) => {
+      const source = readFileSync(join(root, bare(file)), 'utf8');
+      const found = new RegExp(`\\b${bare(name)}(?: =|:) ([\\d_ *]+)[;,]`).exec(source)?.[1];
+      const bound = found?.split('*').reduce((product, factor) => product * Number(factor.replaceAll('_', '')), 1);
+      const isThere = bare(spec) === '' || existsSync(join(root, bare(spec)));
+      return bound === Number(value) && isThere ? [] : [`${name} ${value} ${file} ${spec}: ${bound}`];
+    });
+    expect(wrong).toEqual([]);
+    expect(rows('Queues').length).toBeGreaterThan(40);
   });
 
   test('has every refusal', () => {

@@ -26,13 +26,15 @@ const TICK_MS = 100;
 /** Ticks between: one resident's doing is a share of each tick, these are on top. */
 const EACH_ACTS_EVERY_TICKS = 10;
 const GUEST_EVERY_TICKS = 15;
-const ROOM_EVERY_TICKS = 20;
+const ROOM_EVERY_TICKS = 10;
 const LOUD_EVERY_TICKS = 2;
 const FILE_EVERY_TICKS = 40;
 const STREAM_EVERY_TICKS = 30;
 const STALL_EVERY_TICKS = 200;
 /** Rooms that are talked in; the oldest is left behind when there are more. */
-const ROOMS_MAX = 60;
+const ROOMS_MAX = 30;
+/** Of one person; then the one that they have been in longest is left: so rooms fall silent within minutes. */
+const ROOMS_EACH_MAX = 3;
 const GUESTS_SHARE = 3;
 const LOUD = 'soak-loud';
 const LOUD_CHARACTERS = 12_000;
@@ -158,8 +160,10 @@ export class Churn {
     const dice = randomInt(100);
     const inside = [...person.rooms].filter((room) => room !== LOUD);
     const room = this.oneOf(inside);
-    if (room === undefined || dice < 6) return this.joinSome(person);
-    if (dice < 10 || inside.length > 8) return person.leave(room);
+    const [oldest] = inside;
+    if (room === undefined || oldest === undefined || dice < 10) return this.joinSome(person);
+    if (inside.length > ROOMS_EACH_MAX) return person.leave(oldest);
+    if (dice < 12) return person.leave(room);
     if (dice < 18) return person.mark(room);
     if (dice < 24) return person.type(room);
     if (dice < 27) return person.page(room);

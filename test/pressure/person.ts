@@ -20,6 +20,7 @@ export interface Counts {
   joins: number;
   leaves: number;
   pages: number;
+  unreachable: number;
   marks: number;
 }
 
@@ -34,6 +35,7 @@ export const noCounts = (): Counts => ({
   joins: 0,
   leaves: 0,
   pages: 0,
+  unreachable: 0,
   marks: 0,
 });
 
@@ -186,7 +188,11 @@ export class Person {
   private own(doing: Promise<unknown>): void {
     doing.catch((error: unknown) => {
       if (error instanceof RefusedError) this.around.counts.refused += 1;
+      else if (isNetworkError(error)) this.around.counts.unreachable += 1;
       else if (!(error instanceof ClosedError)) this.around.onFault(`${this.user}: ${String(error)}`);
     });
   }
 }
+
+/** What fetch says when a connection that was kept ends just as it is used again; whoever wants an answer asks again. */
+const isNetworkError = (error: unknown): boolean => error instanceof TypeError && error.message === 'fetch failed';

@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { freePort } from '#embedded';
+import { freePort, waitUntil } from '#embedded';
 import { withLog } from '../log.js';
 import { startSplit, type Split } from '../platform.js';
 import { Churn } from './churn.js';
@@ -32,6 +32,7 @@ interface Watched {
   readonly pid: number;
   readonly inspector: Inspector | undefined;
   readonly series: { resident: Series['resident'][number][]; heap: Series['heap'][number][]; p99: number; max: number };
+  heapAtRest: number;
 }
 
 async function main(): Promise<boolean> {
@@ -51,8 +52,10 @@ async function main(): Promise<boolean> {
       await churn.end(log);
       return [...churn.faults, ...(await churn.ledger.compare(log)), ...(await churn.compareShown())];
     });
-    const rows = watched.map(({ name, kind, series: { resident, heap, p99, max } }) =>
-      rowOf({ name, kind, resident, heap, loopP99Ms: p99, loopMaxMs: max }),
+    churn.stop();
+    await rest(watched);
+    const rows = watched.map(({ name, kind, heapAtRest, series: { resident, heap, p99, max } }) =>
+      rowOf({ name, kind, resident, heap, heapAtRest, loopP99Ms: p99, loopMaxMs: max }),
     );
     return tell(options, { lastedMs, churn, rows, faults: [...faults, ...platform.unexpected] });
   } finally {
@@ -77,7 +80,14 @@ function optionsFrom(args: readonly string[]): Options {
 async function watch(platform: Split, inspectorPort: (name: string) => number): Promise<Watched[]> {
   const none = () => ({ resident: [], heap: [], p99: 0, max: 0 });
   const ours = [...platform.services].map(async ([name, { pid }]): Promise<Watched> => {
-    return { name, kind: 'service', pid, inspector: await Inspector.open(inspectorPort(name)), series: none() };
+    return {
+      name,
+      kind: 'service',
+      pid,
+      inspector: await Inspector.open(inspectorPort(name)),
+      series: none(),
+      heapAtRest: 0,
+    };
   });
   const { nats } = platform;
   const brokers = 'nodes' in nats ? nats.nodes : [nats];
@@ -85,7 +95,10 @@ async function watch(platform: Split, inspectorPort: (name: string) => number): 
     ...brokers.map(({ pid }, i) => ({ name: `nats-server-${i + 1}`, kind: 'nats-server', pid }) as const),
     { name: 'PostgreSQL', kind: 'PostgreSQL', pid: platform.postgres.pid } as const,
   ];
-  return [...(await Promise.all(ours)), ...others.map((each) => ({ ...each, inspector: undefined, series: none() }))];
+  return [
+    ...(await Promise.all(ours)),
+    ...others.map((each) => ({ ...each, inspector: undefined, series: none(), heapAtRest: 0 })),
+  ];
 }
 
 /** @returns how long it was, ms */
@@ -132,6 +145,16 @@ async function sample(watched: readonly Watched[], atMs: number, counts: boolean
     series.max = Math.max(series.max, health.loopMaxMs);
   }
   return shown.join(' ');
+}
+
+/** A gateway lets a room go when nobody has read it for a minute. */
+const REST_MS = 75_000;
+
+async function rest(watched: readonly Watched[]): Promise<void> {
+  say(`everybody has gone; ${REST_MS / 1_000} s later:`);
+  const atMs = performance.now();
+  await waitUntil('rooms are let go', 2 * REST_MS, () => performance.now() - atMs > REST_MS);
+  for (const each of watched) each.heapAtRest = (await each.inspector?.look())?.heapBytes ?? 0;
 }
 
 interface Outcome {

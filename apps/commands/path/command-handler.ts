@@ -21,12 +21,16 @@ export interface HandlerOptions {
 /** What comes in masses to one room, and shares a batch there. */
 const SHARING: ReadonlySet<CommandName> = new Set(['JoinRoom', 'LeaveRoom']);
 
+/** Commands that are being done; above it the next one is refused for now. Each edge has as many under way at most. */
+export const COMMANDS_MAX = 4_096;
+
 export class CommandHandler {
   private readonly known: KnownState;
   private readonly firsts: FirstResults;
   private readonly deciding: Deciding;
   private readonly clock = new BrokerClock();
   private readonly turns: Turns<Task, CommandResult>;
+  private underWay = 0;
 
   constructor(
     private readonly log: EventLog,
@@ -46,12 +50,17 @@ export class CommandHandler {
 
   /** Answers a request of an edge. Never rejects: a refusal is an answer, and a fault is reported and answered `internal`. */
   async answer(name: CommandName, request: unknown): Promise<CommandReply> {
+    if (this.underWay >= COMMANDS_MAX)
+      return { refused: new DomainError('unavailable', 'too many commands at once').toRefusal() };
+    this.underWay += 1;
     try {
       return { ok: await this.run(name, request) };
     } catch (error) {
       const refusal = refusalOf(error);
       if (refusal.code === 'internal') this.options.onFault(error, name);
       return { refused: refusal.toRefusal() };
+    } finally {
+      this.underWay -= 1;
     }
   }
 

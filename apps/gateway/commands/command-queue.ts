@@ -2,7 +2,7 @@
 import { DomainError } from '#contract';
 
 /** Of one user; a client that sends more before it has answers is told to slow down. */
-const WAITING_MAX = 64;
+export const COMMANDS_OF_USER_MAX = 64;
 const RETRY_MS = 500;
 
 interface Line {
@@ -16,7 +16,7 @@ export class CommandQueue {
   /** @throws DomainError `rate_limited` when too many wait */
   async run<T>(userId: string, command: () => Promise<T>): Promise<T> {
     const line = this.lines.get(userId) ?? { last: Promise.resolve(), length: 0 };
-    if (line.length >= WAITING_MAX)
+    if (line.length >= COMMANDS_OF_USER_MAX)
       throw new DomainError('rate_limited', 'too many commands are waiting', { retryMs: RETRY_MS });
     this.lines.set(userId, line);
     line.length += 1;

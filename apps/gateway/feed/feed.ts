@@ -20,6 +20,7 @@ import { heldBackFromAll } from './echo.js';
 import { Following } from './following.js';
 import { LocalUser } from './local-user.js';
 import { LogEnds } from './log-ends.js';
+import { Openings } from './openings.js';
 import { orCrash } from './or-crash.js';
 import { Partition } from './partition.js';
 import { Places, type Place } from './places.js';
@@ -27,6 +28,7 @@ import type { Reader } from './reader.js';
 import { membersOf, roomOf, RoomReads } from './room-reads.js';
 import { isJoining, type RoomEvent } from './room-event.js';
 import { Room, type RoomStart } from './room.js';
+import { tailsAreFull } from './tail.js';
 import type { Anchor, FeedViews } from './views.js';
 
 /** A room without a reader for so long is let go. */
@@ -61,6 +63,7 @@ export class Feed {
   readonly readers = new Set<Reader>();
   readonly places: Places;
   readonly following = new Following(this);
+  readonly openings = new Openings();
   private readonly partitions: Partition[];
   private readonly rooms = new Map<string, ActiveRoom>();
   /** By token. */
@@ -344,6 +347,10 @@ export class Feed {
   sweep(): void {
     const nowMs = this.nowMs();
     this.sendCursors(nowMs);
+    for (const { room } of this.rooms.values()) {
+      if (!tailsAreFull()) break;
+      room.tail.clear();
+    }
     for (const { room } of this.rooms.values())
       if (room.idleSinceMs !== undefined && nowMs - room.idleSinceMs > ROOM_IDLE_MS) this.closeRoom(room);
     for (const user of this.users.values())

@@ -11,14 +11,15 @@
  * there is no partial replay. A reader without a cursor has nothing to recover: it is told `recovered: true`, and gets what
  * happened since the snapshot that its `welcome` describes.
  */
-import { formatCursor, LIMITS, parseCursor, type Cursor, type WelcomeRoom } from '#contract';
+import { CLOSE, formatCursor, LIMITS, parseCursor, type Cursor, type WelcomeRoom } from '#contract';
 import type { StoredEntry } from '#event-log';
 import { replayBytes } from './echo.js';
 import type { Feed } from './feed.js';
 import type { Reader, Shown } from './reader.js';
 import type { Place } from './places.js';
 import { memberOf, type RoomEvent } from './room-event.js';
-import { type Budget, membershipEvent } from './room-reads.js';
+import { type ReplayBudget, replayBudget, TooMuchError } from './replay-budget.js';
+import { membershipEvent } from './room-reads.js';
 import type { UserRoom, UserRooms } from './views.js';
 import { hasLeft, openStay, visibleTo, wasMemberAt } from './visible.js';
 
@@ -30,11 +31,8 @@ const CHANGES_MAX = LIMITS.replayEvents;
 /** A replay goes on when the network has taken all but so much. */
 const REPLAY_QUEUE_BYTES = 256 * 1024;
 const REPLAY_WAIT_MS = 5;
-
-/** More happened since the cursor than a replay carries. */
-class TooMuchError extends Error {
-  override readonly name = 'TooMuchError';
-}
+/** Whoever has not taken its replay by then is slow: it would keep its memory from others. */
+const REPLAY_MS = 60_000;
 
 /** The reader's connection ended meanwhile. */
 class GoneError extends Error {
@@ -64,6 +62,7 @@ export interface OpenFrom {
 
 /**
  * Opens a reader. Resolves when it is live, or when its connection has ended.
+ * @throws DomainError `unavailable` when too many are opening
  * @throws when the replay failed: the connection is to be closed, and the client's cursor is the one that it had
  */
 export async function openReader(feed: Feed, reader: Reader, userId: string, from: OpenFrom = {}): Promise<void> {
@@ -88,19 +87,35 @@ class Opening {
 
   async run(): Promise<void> {
     const { feed, reader } = this;
-    await feed.enter(this.userId, reader);
-    this.snapshot = ofThisLog(await feed.views.roomsOfUser(this.userId), feed.log.epoch);
-    this.ends = await feed.lastSequences();
-    this.stillThere();
-    const start = await this.start();
-    await feed.reach(start.seqs.map((seq, partition) => Math.min(seq, this.ends[partition] ?? 0)));
-    this.welcome(start);
-    for (const { chunks } of start.replays) for (const chunk of chunks) await this.writePaced(chunk);
+    const { value: start, written } = await feed.openings.read(() => this.read(), bytesOf);
+    try {
+      await feed.reach(start.seqs.map((seq, partition) => Math.min(seq, this.ends[partition] ?? 0)));
+      this.welcome(start);
+      await this.replay(start);
+    } finally {
+      written();
+    }
     await this.followTheRest();
     this.stillThere();
     feed.flush();
     reader.goLive();
     feed.giveCursor(reader, 'caught_up');
+  }
+
+  /** All of the past, when its turn comes. */
+  private async read(): Promise<Start> {
+    const { feed, reader } = this;
+    this.stillThere();
+    await feed.enter(this.userId, reader);
+    this.snapshot = ofThisLog(await feed.views.roomsOfUser(this.userId), feed.log.epoch);
+    this.ends = await feed.lastSequences();
+    this.stillThere();
+    return this.start();
+  }
+
+  private async replay({ replays }: Start): Promise<void> {
+    const untilMs = performance.now() + REPLAY_MS;
+    for (const { chunks } of replays) for (const chunk of chunks) await this.writePaced(chunk, untilMs);
   }
 
   private async start(): Promise<Start> {
@@ -332,11 +347,12 @@ class Opening {
     this.reader.dropHeld();
   }
 
-  private async writePaced(chunk: Buffer): Promise<void> {
+  private async writePaced(chunk: Buffer, untilMs: number): Promise<void> {
     this.stillThere();
     this.reader.writeNow(chunk);
     while (this.reader.sink.queuedBytes > REPLAY_QUEUE_BYTES) {
       await new Promise((resolve) => setTimeout(resolve, REPLAY_WAIT_MS));
+      if (performance.now() > untilMs) this.reader.close(CLOSE.slowReader, 'slow reader');
       this.stillThere();
     }
   }
@@ -346,22 +362,8 @@ class Opening {
   }
 }
 
-interface ReplayBudget extends Budget {
-  takeBytes(bytes: number): void;
-}
-
-function replayBudget(): ReplayBudget {
-  let events = 0;
-  let bytes = 0;
-  return {
-    take(count) {
-      if ((events += count) > LIMITS.replayEvents) throw new TooMuchError();
-    },
-    takeBytes(count) {
-      if ((bytes += count) > LIMITS.replayBytes) throw new TooMuchError();
-    },
-  };
-}
+const bytesOf = ({ replays }: Start): number =>
+  replays.flatMap(({ chunks }) => chunks).reduce((sum, { length }) => sum + length, 0);
 
 /** Where the timeline stood before these events; without any, where it stands. */
 function placeBefore(events: readonly RoomEvent[], now: Place): Place {

@@ -15,7 +15,7 @@ const SILENCE_MS = 5_000;
 const READ_ENTRIES_MAX = 2_000;
 const READ_BYTES_MAX = 4 * 1024 * 1024;
 /** Notices that wait their turn; above it the partition is read instead. */
-const NOTICES_MAX = 256;
+export const NOTICES_MAX = 256;
 const RETRY_MS = 200;
 
 type Moved = TailsNotice['last'];

@@ -7,7 +7,9 @@ import type { EventLog } from '#event-log';
 import { isMessage } from './room-event.js';
 import type { Anchor, FeedViews } from './views.js';
 
+/** Of one read: many rooms are located side by side. */
 const COUNT_ENTRIES_MAX = 1_000;
+const COUNT_BYTES_MAX = 1024 * 1024;
 
 export interface Place {
   /** The last entry of the timeline up to there, 0 for none. */
@@ -35,7 +37,7 @@ export class Places {
     const subject = this.subjects.timeline(roomId);
     let { seq: timelineSeq, ordinal } = anchor;
     for (;;) {
-      const range = { after: timelineSeq, upTo, max: COUNT_ENTRIES_MAX };
+      const range = { after: timelineSeq, upTo, max: COUNT_ENTRIES_MAX, maxBytes: COUNT_BYTES_MAX };
       const { entries, complete } = await this.log.readSubject(partition, subject, range);
       ordinal += entries.filter(isMessage).length;
       timelineSeq = entries[entries.length - 1]?.seq ?? timelineSeq;

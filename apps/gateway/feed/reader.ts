@@ -9,9 +9,9 @@ import type { FeedSink } from './encoding.js';
 import type { LocalUser } from './local-user.js';
 
 /** What a reader may have waiting for the network; above it, the reader is slow. */
-const QUEUE_BYTES_MAX = 1024 * 1024;
+export const QUEUE_BYTES_MAX = 1024 * 1024;
 /** What may wait behind a replay. */
-const HELD_BYTES_MAX = 4 * 1024 * 1024;
+export const HELD_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Up to where a room has been shown to a reader, and whether its user was a member there. */
 export interface Shown {

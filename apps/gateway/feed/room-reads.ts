@@ -2,15 +2,13 @@
 import { LIMITS, parseLogSubject, type RoomState, type Subjects } from '#contract';
 import type { EventLog, StoredEntry } from '#event-log';
 import type { Place, Places } from './places.js';
+import type { Budget } from './replay-budget.js';
 import { isMessage, roomEvent, type RoomEvent } from './room-event.js';
 import type { Room } from './room.js';
 
+/** Of one read: many rooms are read side by side. */
 const READ_ENTRIES_MAX = 1_000;
-
-/** What a replay may still carry; `take` throws when it is too much. */
-export interface Budget {
-  take(events: number): void;
-}
+const READ_BYTES_MAX = 1024 * 1024;
 
 interface Range {
   readonly roomId: string;
@@ -50,7 +48,7 @@ export class RoomReads {
     }
     room.flush();
     const recent = room.tail.after(at);
-    budget.take(recent.length);
+    budget.take(recent.length, 0);
     return finish([...events, ...recent]);
   }
 
@@ -72,8 +70,9 @@ export class RoomReads {
     const subject = this.subjects.room(roomId);
     const entries: StoredEntry[] = [];
     for (let after = range.after, complete = false; !complete;) {
-      const read = await this.log.readSubject(partition, subject, { after, upTo, max: READ_ENTRIES_MAX });
-      budget.take(read.entries.length);
+      const page = { after, upTo, max: READ_ENTRIES_MAX, maxBytes: READ_BYTES_MAX };
+      const read = await this.log.readSubject(partition, subject, page);
+      budget.take(read.entries.length, textBytesOf(read.entries));
       entries.push(...read.entries);
       complete = read.complete || read.entries.length === 0;
       after = entries[entries.length - 1]?.seq ?? after;
@@ -84,6 +83,12 @@ export class RoomReads {
     return placed(entries, start, range);
   }
 }
+
+const textBytesOf = (entries: readonly StoredEntry[]): number =>
+  entries.reduce((sum, { decoded }) => sum + (textOf(decoded)?.length ?? 0), 0);
+
+const textOf = (decoded: StoredEntry['decoded']): string | undefined =>
+  decoded.kind === 'event' && decoded.event.type === 'MessageSent' ? decoded.event.data.content : undefined;
 
 /** A membership's entry without its surroundings. */
 export function membershipEvent(entry: StoredEntry): RoomEvent[] {

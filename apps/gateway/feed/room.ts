@@ -16,12 +16,12 @@ import { bytesOf, isJoining, isMessage, joinBytes, memberOf, roomEvent, type Roo
 import { Tail } from './tail.js';
 
 /** Entries that wait behind a hole. What comes on top is let go: chain and tails notices bring it again. */
-const HELD_ENTRIES_MAX = 10_000;
+export const HELD_ENTRIES_MAX = 10_000;
 /** Read at once to fill a hole. */
 const FILL_ENTRIES_MAX = 1_000;
 const FILL_RETRY_MS = 200;
-/** Sequences of states that are remembered before those that the mark covers are looked for. */
-const STATES_MAX = 64;
+/** Sequences of states that are remembered before those that the mark covers are looked for; more, while it stands still. */
+const STATES_MIN = 64;
 
 /** What a room needs of the feed. */
 export interface RoomHost {
@@ -77,6 +77,7 @@ export class Room {
   private goneUpTo = 0;
   /** Sequences of state subjects that are newer than the mark. */
   private readonly states = new Map<string, number>();
+  private statesMax = STATES_MIN;
   private floor = 0;
   /** The highest sequence that was shown. */
   private head = 0;
@@ -213,7 +214,7 @@ export class Room {
     const subject = parseLogSubject(entry.subject);
     if (subject === undefined || !('roomId' in subject)) return;
     if (entry.seq <= this.host.mark(this.partition) || !this.lacks(entry.subject, entry.seq)) return;
-    if (this.states.size >= STATES_MAX) this.forgetVerified();
+    if (this.states.size >= this.statesMax) this.forgetVerified();
     this.states.set(entry.subject, entry.seq);
     if (entry.decoded.kind !== 'event') return;
     const { event } = entry.decoded;
@@ -232,6 +233,8 @@ export class Room {
   private forgetVerified(): void {
     const mark = this.host.mark(this.partition);
     for (const [subject, seq] of this.states) if (seq <= mark) this.states.delete(subject);
+    // A mark that stands still must not have all of them looked through at each event.
+    this.statesMax = Math.max(STATES_MIN, 2 * this.states.size);
   }
 
   private takeTimeline(entry: StoredEntry): void {

@@ -7,8 +7,8 @@ import type { RoomEvent } from './room-event.js';
 /** Of one room. */
 const TAIL_EVENTS_MAX = 512;
 const TAIL_BYTES_MAX = 512 * 1024;
-/** Of all rooms of a process; above it each room keeps only the fewest. */
-const TAILS_BYTES_MAX = 256 * 1024 * 1024;
+/** Of all rooms of a process; above it each room keeps only the fewest, and then tails are let go altogether. */
+export const TAILS_BYTES_MAX = 256 * 1024 * 1024;
 const TAIL_EVENTS_MIN = 16;
 /** Dropped at a time, so that dropping costs nothing an event. */
 const DROP_SHARE = 4;
@@ -16,6 +16,9 @@ const DROP_SHARE = 4;
 const EVENT_BYTES = 600;
 
 let allTailsBytes = 0;
+
+/** Rooms that are silent keep what they have: whoever sweeps them takes it away while this says so. */
+export const tailsAreFull = (): boolean => allTailsBytes > TAILS_BYTES_MAX;
 
 export class Tail {
   private events: RoomEvent[] = [];

@@ -13,11 +13,16 @@ import {
 } from '@grpc/grpc-js';
 import { Logger } from '@nestjs/common';
 import { DomainError, LIMITS } from '#contract';
+import { Gate } from '#service';
 import { refuseTooLarge } from './chat-proto.js';
 import { statusOf } from './status.js';
 
 /** A list that nobody takes for so long is given up: there is nothing in it that could not be asked for again. */
 const LIST_STALL_MS = 30_000;
+
+/** Calls of this process that are being answered, streams not among them; above it the next one is refused for now. */
+export const CALLS_MAX = 4_096;
+export const calls = new Gate({ inside: CALLS_MAX, waiting: 0, refusal: 'too many calls at once' });
 
 const logger = new Logger('Grpc');
 export const onFault = (error: unknown): void => logger.error(error);
@@ -27,7 +32,7 @@ export interface Call {
   readonly metadata: Metadata;
   /** Goes out with the answer. */
   readonly trailer: Metadata;
-  /** Aborts when the caller has cancelled or the deadline has passed. */
+  /** Aborts when the call is over: its caller has the answer, has cancelled, or the deadline has passed. */
   readonly signal: AbortSignal;
   /** How long this call may wait for the views: the platform's limit, or what is left of the caller's deadline. */
   waitMs(): number;
@@ -56,7 +61,11 @@ export function callOf(call: ServerCall): Call {
 export function unary<Q, A>(answer: (request: Q, call: Call) => Promise<A>): handleUnaryCall<Q, A> {
   return (call, callback) => {
     const context = callOf(call);
-    settle(answered(call.request, context, answer), context, callback);
+    settle(
+      calls.run(() => answered(call.request, context, answer)),
+      context,
+      callback,
+    );
   };
 }
 
@@ -76,7 +85,7 @@ export function reading<Q, A>(
       await requests.return?.();
       call.resume();
     };
-    settle(answer(requests, context).finally(letGo), context, callback);
+    settle(calls.run(() => answer(requests, context)).finally(letGo), context, callback);
   };
 }
 
@@ -94,7 +103,8 @@ const faultOf = (signal: AbortSignal) => (signal.aborted ? () => undefined : onF
 export function listing<Q, A>(answer: (request: Q, call: Call) => AsyncIterable<A>): handleServerStreamingCall<Q, A> {
   return (call) => {
     const context = callOf(call);
-    writeAll(call, answer, context).then(
+    const written = calls.run(() => writeAll(call, answer, context));
+    written.then(
       () => call.end(context.trailer),
       (error: unknown) => call.emit('error', statusOf(error, faultOf(context.signal))),
     );

@@ -221,6 +221,7 @@ export class ChatStream {
   private async openNow(identity: Identity): Promise<void> {
     const { feed, here } = this.parts;
     if (feed.broken !== undefined) return this.sink.close(CLOSE.epochChanged, 'the log has begun another epoch');
+    if (here.isFull || feed.openings.isFull) return this.sink.close(CLOSE.draining, 'too many connections');
     if (!here.connected(identity.userId)) return this.sink.close(CLOSE.tooManyConnections, TOO_MANY_CONNECTIONS);
     const reader = new Reader(randomUUID(), this.sink, 'all', identity.sessionId);
     this.reader = reader;

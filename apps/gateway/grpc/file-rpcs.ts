@@ -3,23 +3,29 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { DomainError, fields, LIMITS, parseOrRefuse } from '#contract';
 import { visibleRoom } from '#read-models';
-import { type AttachmentInfo, Attachments, attachmentType, type Identity, NATS, type NewAttachment } from '#service';
+import { Attachments, attachmentType, Gate, type Identity, NATS } from '#service';
 import { type Call, reading, unary } from './answering.js';
 import { actorOf, callerOf, Callers, type SignIn } from './callers.js';
 import type { FileUpload, FileUploadResponse, GetFileResponse } from './messages.js';
 import { isRoomId, Queries } from './queries.js';
 
 const REQUIRED = 'room_id, user_id, and filename are required';
-/** `GetFile` answers with one message, so each one holds a whole file: more than this at a time are told to come back. */
+/**
+ * `GetFile` answers with one message, so each one holds a whole file until its caller has taken it: more than so many at a time, or of one
+ * user, are told to come back.
+ */
 const DOWNLOADS_MAX = 8;
+const DOWNLOADS_EACH_MAX = 2;
 /** Of each, some pieces wait to be stored. */
 const UPLOADS_MAX = 32;
 
 @Injectable()
 export class FileRpcs {
   private readonly files: Attachments;
-  private downloads = 0;
-  private uploads = 0;
+  private readonly downloads = new Gate({ inside: DOWNLOADS_MAX, waiting: 0, refusal: 'too many downloads at once' });
+  private readonly uploads = new Gate({ inside: UPLOADS_MAX, waiting: 0, refusal: 'too many uploads at once' });
+  /** By user. */
+  private readonly downloadsOf = new Map<string, number>();
 
   constructor(
     private readonly callers: Callers,
@@ -57,7 +63,7 @@ export class FileRpcs {
       throw new DomainError('too_large', `a file is at most ${LIMITS.attachmentBytes} bytes`);
     await this.queries.caughtUp(call);
     await this.membersOnly(room_id, user);
-    const stored = await this.stored(file, pieces(first, uploads, call.signal));
+    const stored = await this.uploads.run(() => this.files.put(file, pieces(first, uploads, call.signal)));
     return {
       file_id: stored.id,
       filename: stored.filename,
@@ -68,31 +74,39 @@ export class FileRpcs {
     };
   }
 
-  private async stored(file: NewAttachment, bytes: AsyncIterable<Uint8Array>): Promise<AttachmentInfo> {
-    if (this.uploads >= UPLOADS_MAX) throw new DomainError('unavailable', 'too many uploads at once');
-    this.uploads += 1;
-    try {
-      return await this.files.put(file, bytes);
-    } finally {
-      this.uploads -= 1;
-    }
-  }
-
   /** Who may read a room's history may read its files. */
   private async get(fileId: string, signIn: SignIn, call: Call): Promise<GetFileResponse> {
     const missing = { file_id: fileId, found: false };
     const info = await this.files.info(fileId);
     if (info === undefined) return missing;
-    await this.queries.readable(info.roomId, callerOf(signIn, ''));
-    if (this.downloads >= DOWNLOADS_MAX) throw new DomainError('unavailable', 'too many downloads at once');
-    this.downloads += 1;
+    const caller = callerOf(signIn, '');
+    await this.queries.readable(info.roomId, caller);
+    await this.beginDownload(caller?.userId ?? '', call.signal);
+    const data = await this.whole(fileId, call.signal);
+    if (data === undefined) return missing;
+    const { filename, contentType: content_type, sizeBytes: size } = info;
+    return { file_id: fileId, filename, content_type, size, data, found: true };
+  }
+
+  /** Its place is taken until the call is over: until then the file is in memory, however slowly it is read. */
+  private async beginDownload(userId: string, signal: AbortSignal): Promise<void> {
+    const running = this.downloadsOf.get(userId) ?? 0;
+    if (running >= DOWNLOADS_EACH_MAX) throw new DomainError('rate_limited', 'too many downloads at once');
+    this.downloadsOf.set(userId, running + 1);
+    const end = (): void => {
+      const left = (this.downloadsOf.get(userId) ?? 1) - 1;
+      if (left > 0) this.downloadsOf.set(userId, left);
+      else this.downloadsOf.delete(userId);
+    };
     try {
-      const data = await this.whole(fileId, call.signal);
-      if (data === undefined) return missing;
-      const { filename, contentType: content_type, sizeBytes: size } = info;
-      return { file_id: fileId, filename, content_type, size, data, found: true };
-    } finally {
-      this.downloads -= 1;
+      const leave = await this.downloads.enter();
+      onceAborted(signal, () => {
+        leave();
+        end();
+      });
+    } catch (error) {
+      end();
+      throw error;
     }
   }
 
@@ -112,6 +126,11 @@ export class FileRpcs {
     const { isMember } = await visibleRoom(this.queries.database, roomId, user.userId);
     if (!isMember) throw new DomainError('not_member');
   }
+}
+
+function onceAborted(signal: AbortSignal, act: () => void): void {
+  if (signal.aborted) act();
+  else signal.addEventListener('abort', act, { once: true });
 }
 
 /** The bytes, as they come; what breaks off or is not as long as announced is no file. */

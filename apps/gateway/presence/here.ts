@@ -6,6 +6,9 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { LIMITS } from '#contract';
 import { NATS, PresenceLease } from '#service';
 
+/** Signed-in connections of this gateway, by whatever transport; above it the next one is told to come again, or to another gateway. */
+export const CONNECTIONS_MAX = 50_000;
+
 /** Shown to whoever has as many as they may. */
 export const TOO_MANY_CONNECTIONS = `at most ${LIMITS.socketsPerUser} connections a user`;
 
@@ -14,6 +17,7 @@ export class Here implements OnModuleInit, OnApplicationShutdown {
   private readonly log = new Logger('Presence');
   /** Signed-in connections of a user on this gateway. */
   private readonly counts = new Map<string, number>();
+  private total = 0;
   private lease: PresenceLease | undefined;
 
   constructor(@Inject(NATS) private readonly nats: NatsConnection) {}
@@ -27,6 +31,11 @@ export class Here implements OnModuleInit, OnApplicationShutdown {
     await this.lease?.end();
   }
 
+  /** There is no place for one more. */
+  get isFull(): boolean {
+    return this.total >= CONNECTIONS_MAX;
+  }
+
   /**
    * A user has one more connection; `disconnected` when it ends.
    * @returns false when the user has as many as they may: then this one does not count, and is to be refused
@@ -35,6 +44,7 @@ export class Here implements OnModuleInit, OnApplicationShutdown {
     const count = this.counts.get(userId) ?? 0;
     if (count >= LIMITS.socketsPerUser) return false;
     this.counts.set(userId, count + 1);
+    this.total += 1;
     this.lease?.connected(userId);
     return true;
   }
@@ -44,6 +54,7 @@ export class Here implements OnModuleInit, OnApplicationShutdown {
     const count = this.counts.get(userId) ?? 0;
     if (count > 1) this.counts.set(userId, count - 1);
     else this.counts.delete(userId);
+    this.total -= 1;
     this.lease?.disconnected(userId);
   }
 }

@@ -4,15 +4,22 @@
  */
 import { Inject, Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { LIVE, type ServerFrameOf } from '#contract';
+import { DomainError, LIVE, type ServerFrameOf } from '#contract';
 import type { EventLog, StoredEntry, Subscription } from '#event-log';
 import { type Database, getUsers, type StoredUser } from '#read-models';
-import { DATABASE, EVENT_LOG, NATS, Presence, type SaidOnline, shownPresence, type UserPresence } from '#service';
+import { DATABASE, EVENT_LOG, Gate, NATS, Presence, type SaidOnline, shownPresence, type UserPresence } from '#service';
 import type { Reader } from '../feed/reader.js';
 import { sharingARoom } from './sharing.js';
 
 /** What somebody said of being online runs out without an event: it is looked at this often. */
 const LOOK_AGAIN_MS = 10_000;
+
+/** Users that somebody here watches: two subscriptions each. Whoever wants to see more is told to come again. */
+export const WATCHED_MAX = 50_000;
+/** Each asks the database and the presence buckets when it begins; a list of 500 is begun piece by piece. */
+const BEGIN_AT_ONCE = 32;
+
+const TOO_MANY_WATCHED = 'too many users are watched on this gateway';
 
 type Shown = ServerFrameOf<'presence'>;
 
@@ -35,6 +42,7 @@ export class Watches implements OnModuleInit, OnModuleDestroy {
   private readonly presence: Presence;
   private readonly watched = new Map<string, Watched>();
   private readonly lists = new Map<Reader, ReadonlySet<string>>();
+  private readonly begun = new Gate({ inside: BEGIN_AT_ONCE, waiting: WATCHED_MAX, refusal: TOO_MANY_WATCHED });
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -55,13 +63,18 @@ export class Watches implements OnModuleInit, OnModuleDestroy {
   }
 
   /**
-   * Replaces a reader's list; whoever shares no room with its user is left out.
+   * Replaces a reader's list; whoever shares no room with its user is left out. One that is refused leaves none.
    * @returns sends the present state of all of them, for after the acknowledgement
    */
   async watch(reader: Reader, userIds: readonly string[]): Promise<() => void> {
     const allowed = new Set(await sharingARoom(this.database, reader.user.id, [...new Set(userIds)]));
     for (const userId of this.lists.get(reader) ?? []) if (!allowed.has(userId)) this.unwatch(reader, userId);
     if (reader.isClosed) return () => undefined;
+    const more = [...allowed].filter((userId) => !this.watched.has(userId));
+    if (this.watched.size + more.length > WATCHED_MAX) {
+      this.leave(reader);
+      throw new DomainError('unavailable', TOO_MANY_WATCHED);
+    }
     this.lists.set(reader, allowed);
     const all = [...allowed].map((userId) => this.join(reader, userId));
     await Promise.all(all.map(({ ready }) => ready));
@@ -94,7 +107,7 @@ export class Watches implements OnModuleInit, OnModuleDestroy {
       stop: () => undefined,
     };
     this.watched.set(userId, watched);
-    watched.ready = this.open(watched);
+    watched.ready = this.begun.run(() => this.open(watched));
     // Whoever asked hears of it; the next one begins anew.
     watched.ready.catch(() => {
       watched.stop();

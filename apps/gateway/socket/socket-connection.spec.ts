@@ -109,3 +109,12 @@ test('only what waits for the network, or for its end, is looked at in every swe
   other.close(CLOSE.draining, 'draining');
   expect(other.isUrgent).toBe(true);
 });
+
+test('a client that takes no answers before it is signed in is cut off when they are too many', () => {
+  const { connection: c, wire, closed } = connection();
+  wire.isStuck = true;
+  const frame = { op: 'error', code: 'rate_limited', message: 'x'.repeat(1_000), temporary: true } as const;
+  for (let i = 0; i < 1_000; i += 1) c.send(frame);
+  expect(closed).toEqual([CLOSE.slowReader]);
+  expect(wire.writableLength).toBeLessThan(80_000);
+});

@@ -19,6 +19,8 @@ const CLOSE_WAIT_MS = 2_000;
 const REST_MS = 1_000;
 /** Frames that are being answered; a client that sends more before it has answers is told to slow down. */
 export const ANSWERS_MAX = 64;
+/** Answers that wait for the network before there is a reader, whose queue they then count in. */
+const EARLY_BYTES_MAX = 64 * 1024;
 
 export class SocketConnection implements FeedSink {
   identity: Identity | undefined;
@@ -77,7 +79,8 @@ export class SocketConnection implements FeedSink {
     const bytes = this.encoding.frame(frame);
     if (bytes === undefined) return;
     if (this.reader !== undefined) this.reader.writeNow(bytes);
-    else this.write(bytes);
+    else if (this.queuedBytes <= EARLY_BYTES_MAX) this.write(bytes);
+    else this.close(CLOSE.slowReader, 'slow reader');
   }
 
   close(code: CloseCode, reason: string): void {

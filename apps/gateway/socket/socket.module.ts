@@ -5,6 +5,7 @@ import { addressOf, type Config, CONFIG, networkOf, type TokenVerifier } from '#
 import { CommandsOfUsersModule } from '../commands/commands-of-users.module.js';
 import { Feed } from '../feed/feed.js';
 import { FeedModule } from '../feed/feed.module.js';
+import { Here } from '../presence/here.js';
 import { PresenceModule } from '../presence/presence.module.js';
 import { SignInModule } from '../sign-in.module.js';
 import { TOKEN_VERIFIER } from '../tokens.js';
@@ -29,6 +30,8 @@ export function attachSockets(app: INestApplication): void {
   const { origins, demo, trustProxyHops } = app.get<Config>(CONFIG, { strict: false });
   const { withoutHello } = app.get(SocketGateway, { strict: false });
   const mayWait = (request: IncomingMessage): void => withoutHello.check(networkOf(addressOf(request, trustProxyHops)));
-  const options = { verifier, origins, demo, mayWait, ends: () => feed.lastSequences() };
+  const here = app.get(Here, { strict: false });
+  const isFull = (): boolean => here.isFull || feed.openings.isFull;
+  const options = { verifier, origins, demo, mayWait, isFull, ends: () => feed.lastSequences() };
   app.useWebSocketAdapter(new SocketAdapter(app, (request) => examineUpgrade(request, options)));
 }

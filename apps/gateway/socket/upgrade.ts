@@ -8,6 +8,9 @@ import { BEARER_SUBPROTOCOL_PREFIX, DomainError, ECHO_MODES, type EchoMode, REFU
 import { bearerToken, type Identity, type TokenVerifier } from '#service';
 import { isOwnHost } from '#service/http';
 
+/** Shown to whoever comes when the gateway can take nobody. */
+export const TOO_MANY_HERE = 'too many connections: come again';
+
 /** What is known of a connection when it is upgraded. */
 export interface Upgrade {
   readonly isPlain: boolean;
@@ -34,6 +37,8 @@ export interface UpgradeOptions {
   readonly ends: () => Promise<readonly number[]>;
   /** Throws when too many of this address wait for their hello. */
   readonly mayWait: (request: IncomingMessage) => void;
+  /** No connection can be taken now. */
+  readonly isFull: () => boolean;
 }
 
 /** @throws DomainError what the HTTP answer refuses with */
@@ -41,6 +46,7 @@ export async function examineUpgrade(request: IncomingMessage, options: UpgradeO
   refuseForeignOrigin(request, options.origins);
   if (options.demo && !isOwnHost(request.headers.host, options.origins))
     throw new DomainError('forbidden', 'forbidden: the demo is served to this machine alone');
+  if (options.isFull()) throw new DomainError('unavailable', TOO_MANY_HERE);
   const offered = offeredProtocols(request);
   const isPlain = offered.length === 0;
   if (!isPlain && !offered.includes(SUBPROTOCOL))

@@ -9,7 +9,7 @@ import { examineUpgrade, refusalAnswer } from './upgrade.js';
 const UPGRADE_REQUIRED = 426;
 
 /** What matters only to a connection that comes of it. */
-const WITHOUT_A_SOCKET = { ends: async () => [], mayWait: () => undefined };
+const WITHOUT_A_SOCKET = { ends: async () => [], mayWait: () => undefined, isFull: () => false };
 
 @Controller('ws')
 export class WsController {

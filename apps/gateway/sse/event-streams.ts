@@ -66,6 +66,7 @@ export class EventStreams implements OnModuleInit, OnModuleDestroy {
     if (socket === null || response.destroyed) return;
     if (this.draining) throw new DomainError('unavailable', 'draining');
     if (this.feed.broken !== undefined) throw new DomainError('unavailable', 'the log has begun another epoch');
+    if (this.here.isFull || this.feed.openings.isFull) throw new DomainError('unavailable', 'too many connections');
     if (!this.here.connected(identity.userId)) throw new DomainError('rate_limited', TOO_MANY_CONNECTIONS);
     const stream = new EventStream(response, socket, identity);
     const reader = new Reader(randomUUID(), stream, echo, identity.sessionId);

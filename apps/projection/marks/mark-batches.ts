@@ -16,8 +16,8 @@ import { type Database, type MarkInput, type MarkOutcome, type PositionWaiter, w
 
 /** Marks of one statement. */
 const BATCH_MAX = 500;
-/** Requests that wait for their turn; above it they are refused, and may be repeated. */
-const WAITING_MAX = 10_000;
+/** Requests that wait, for the view or for their turn; above it they are refused, and may be repeated. */
+export const MARKS_WAITING_MAX = 10_000;
 
 interface Waiting {
   readonly mark: MarkInput;
@@ -36,17 +36,22 @@ export interface MarksPort {
 export class MarkBatches {
   private waiting: Waiting[] = [];
   private writing = false;
+  private underWay = 0;
 
   constructor(private readonly port: MarksPort) {}
 
   /** Answers after the commit; a refusal is an answer. */
   async answer(request: unknown): Promise<MarkReply> {
+    if (this.underWay >= MARKS_WAITING_MAX) return { refused: new DomainError('unavailable').toRefusal() };
+    this.underWay += 1;
     try {
       return { ok: { ordinal: await this.mark(parseOrRefuse(markRequest, request)) } };
     } catch (error) {
       if (error instanceof DomainError) return { refused: error.toRefusal() };
       if (error instanceof LogUnavailableError) return { refused: new DomainError('unavailable').toRefusal() };
       throw error;
+    } finally {
+      this.underWay -= 1;
     }
   }
 
@@ -75,7 +80,6 @@ export class MarkBatches {
   }
 
   private enqueue(mark: MarkInput): Promise<MarkOutcome> {
-    if (this.waiting.length >= WAITING_MAX) throw new DomainError('unavailable');
     return new Promise((resolve, reject) => {
       this.waiting.push({ mark, resolve, reject });
       if (!this.writing) void this.writeAll();

@@ -13,6 +13,8 @@ import type { Database } from '../database.js';
 import { checkpointOf } from './checkpoints.js';
 
 const LOOK_UP_EVERY_MS = 100;
+/** Queries that wait for the views; above it they are refused for now. */
+export const POSITIONS_WAITING_MAX = 10_000;
 
 interface Known {
   readonly epoch: string;
@@ -45,12 +47,13 @@ export class PositionWaiter {
 
   /**
    * Resolves when the views include the position, or everything up to the cursor.
-   * @throws DomainError `behind` after `withinMs`, `invalid_cursor` for a cursor of another epoch
+   * @throws DomainError `behind` after `withinMs`, and at once when too many wait; `invalid_cursor` for a cursor of another epoch
    */
   async waitFor(target: Position | Cursor, withinMs: number = LIMITS.positionWaitMs): Promise<void> {
     const positions = 'seqs' in target ? await this.positionsOf(target) : [target];
     const missing = positions.filter((position) => !this.includes(position));
     if (missing.length === 0) return;
+    if (this.waiting.size >= POSITIONS_WAITING_MAX) throw new DomainError('behind', 'too many wait for the views');
     const limit = AbortSignal.timeout(withinMs);
     await Promise.all(missing.map((position) => this.wait(position, limit)));
   }

@@ -13,6 +13,7 @@ import type { Config } from '../config.js';
 import { parseBodies } from './body.js';
 import { contentRules, isOwnHost } from './browsers.js';
 import { RefusalFilter } from './refusals.js';
+import { endWhenAnswered, HTTP_CONNECTIONS_MAX, HTTP_STALL_MS, requestLimit } from './request-limit.js';
 import { RouteTable } from './route-table.js';
 
 /** A client that has not sent its headers, or its whole request, by then is cut off: nobody holds a connection by being slow. */
@@ -42,6 +43,9 @@ export async function createHttpApp(
     bodyLimit: LIMITS.bodyBytes,
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: SLOW_CHECK_MS },
     requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: HTTP_STALL_MS,
+    // What comes on a connection that was kept is answered as ever while the process drains, and the connection ends with it.
+    return503OnClosing: false,
     // The address to believe is the one that the outermost of our own proxies has seen; hop 0 is the socket's.
     trustProxy: (_address: string, hop: number) => hop < config.trustProxyHops,
     routerOptions: { maxParamLength: PATH_PARAMETER_BYTES },
@@ -60,6 +64,9 @@ export async function createHttpApp(
   app.useGlobalFilters(filter);
   await app.register(helmet, headerRules);
   await app.register(cors, corsRules(config));
+  await app.register(requestLimit((error, request, reply) => filter.refuse(error, request, reply)));
+  endWhenAnswered(server);
+  server.server.maxConnections = HTTP_CONNECTIONS_MAX;
   return { app, routes };
 }
 

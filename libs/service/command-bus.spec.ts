@@ -1,0 +1,58 @@
+/** An edge whose command service does not answer: what waits is bounded, and the others are told at once. */
+import { expect, test } from '@jest/globals';
+import type { Msg } from '@nats-io/transport-node';
+import { DomainError } from '#contract';
+import { CommandBus, REQUEST_BYTES_MAX, REQUESTS_MAX } from './command-bus.js';
+
+/** A broker that keeps every request until it is told to have them answered. */
+class Holding {
+  readonly kept: (() => void)[] = [];
+  asked = 0;
+
+  readonly request = (): Promise<Msg> => {
+    this.asked += 1;
+    return new Promise((resolve) => this.kept.push(() => resolve({ json: () => ({ response: 'done' }) } as Msg)));
+  };
+
+  answerAll(): void {
+    for (const answer of this.kept.splice(0)) answer();
+  }
+}
+
+const refusalOf = (request: Promise<unknown>): Promise<unknown> =>
+  request.then(
+    () => 'answered',
+    (error: unknown) => (error instanceof DomainError ? error.toRefusal() : error),
+  );
+
+const turnOfTheLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+const REFUSED = { code: 'unavailable', detail: 'too many requests wait for their answers', retryMs: 1_000 };
+
+test('as many requests as may wait do, the next one is refused with a hint, and later ones go on', async () => {
+  const nats = new Holding();
+  const bus = new CommandBus(nats);
+  const waiting = Array.from({ length: REQUESTS_MAX }, (_, i) => refusalOf(bus.request('command.send.SendMessage', i)));
+  expect(await refusalOf(bus.request('command.send.SendMessage', 'one more'))).toEqual(REFUSED);
+  expect(nats.asked).toBe(REQUESTS_MAX);
+  nats.answerAll();
+  expect(new Set(await Promise.all(waiting))).toEqual(new Set(['answered']));
+  const next = refusalOf(bus.request('command.send.SendMessage', 'now'));
+  await turnOfTheLoop();
+  nats.answerAll();
+  expect(await next).toBe('answered');
+});
+
+test('what waits is bounded in bytes, too', async () => {
+  const nats = new Holding();
+  const bus = new CommandBus(nats);
+  const body = 'x'.repeat(1024 * 1024);
+  const fit = Math.floor(REQUEST_BYTES_MAX / (body.length + 200));
+  const waiting = Array.from({ length: fit }, () => refusalOf(bus.request('command.send.SendMessage', body)));
+  expect(await refusalOf(bus.request('command.send.SendMessage', body))).toEqual(REFUSED);
+  const small = refusalOf(bus.request('command.send.SendMessage', 'small'));
+  await turnOfTheLoop();
+  expect(nats.asked).toBe(fit + 1);
+  nats.answerAll();
+  expect(new Set(await Promise.all([...waiting, small]))).toEqual(new Set(['answered']));
+});
