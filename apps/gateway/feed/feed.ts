@@ -347,10 +347,7 @@ export class Feed {
   sweep(): void {
     const nowMs = this.nowMs();
     this.sendCursors(nowMs);
-    for (const { room } of this.rooms.values()) {
-      if (!tailsAreFull()) break;
-      room.tail.clear();
-    }
+    for (const { room } of this.rooms.values()) if (tailsAreFull()) room.tail.clear();
     for (const { room } of this.rooms.values())
       if (room.idleSinceMs !== undefined && nowMs - room.idleSinceMs > ROOM_IDLE_MS) this.closeRoom(room);
     for (const user of this.users.values())
