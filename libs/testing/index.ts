@@ -11,5 +11,5 @@ export {
   type Failure,
   type World,
 } from './interleavings.js';
-export { atRest, Schedule, type Step } from './schedule.js';
+export { Schedule, type Step } from './schedule.js';
 export { dependent, ScheduledWire, type Touch } from './scheduled-wire.js';

@@ -7,7 +7,7 @@
  * POPL 2014): of two steps that touch the same thing and of which neither caused the other, the second has to be tried first,
  * too. Sleep sets keep an order from being run again. `reduction: false` runs them all, which the specs compare.
  */
-import { atRest, Schedule, type Step, type Taken } from './schedule.js';
+import { Schedule, type Step, type Taken } from './schedule.js';
 
 export interface World {
   /** Sets going what is explored. */
@@ -93,7 +93,9 @@ async function run<T>(
     path[depth] = node;
     await schedule.take(node.chosen);
   }
-  return { taken: schedule.taken, wrong: await made.judge() };
+  // To judge, the world may have to take some more.
+  const taken = [...schedule.taken];
+  return { taken, wrong: await made.judge() };
 }
 
 async function begun<T>(world: Exploring<T>['world'], schedule: Schedule<T>): Promise<World> {
@@ -101,7 +103,7 @@ async function begun<T>(world: Exploring<T>['world'], schedule: Schedule<T>): Pr
   await schedule.takeAll();
   schedule.begin();
   made.start();
-  await atRest();
+  await schedule.rest();
   return made;
 }
 

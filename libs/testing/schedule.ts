@@ -31,6 +31,7 @@ const STEPS_MAX = 5_000;
 export class Schedule<T> {
   readonly taken: Taken<T>[] = [];
   readonly #waiting = new Map<string, Offered<T>>();
+  #ticks: (() => void)[] = [];
 
   /** What may happen next, in the order in which it came up. */
   get waiting(): readonly Step<T>[] {
@@ -54,6 +55,20 @@ export class Schedule<T> {
     return new Promise((resolve) => this.offer(name, touches, resolve));
   }
 
+  /** Something that comes before whatever else may happen: the end of a turn of the event loop. */
+  tick(run: () => void): void {
+    this.#ticks.push(run);
+  }
+
+  /** Until nothing goes on without another step. */
+  async rest(): Promise<void> {
+    for (await atRest(); this.#ticks.length > 0; await atRest()) {
+      const ticks = this.#ticks;
+      this.#ticks = [];
+      for (const run of ticks) run();
+    }
+  }
+
   /** Lets a step go, and everything that comes of it without another step. */
   async take(name: string): Promise<void> {
     const offered = this.#waiting.get(name);
@@ -62,12 +77,12 @@ export class Schedule<T> {
     this.#waiting.delete(name);
     this.taken.push({ name, touches: offered.touches, causes: offered.causes });
     offered.run();
-    await atRest();
+    await this.rest();
   }
 
   /** Lets everything go, in the order in which it comes up. */
   async takeAll(): Promise<void> {
-    await atRest();
+    await this.rest();
     while (this.waiting[0]) await this.take(this.waiting[0].name);
   }
 
@@ -76,7 +91,7 @@ export class Schedule<T> {
     let done = false;
     const ended = (): void => void (done = true);
     work.then(ended, ended);
-    for (await atRest(); !done; await atRest()) {
+    for (await this.rest(); !done; await this.rest()) {
       const [next] = this.#waiting.values();
       if (!next) throw new Error('it waits for something that nobody will do');
       await this.take(next.name);
@@ -96,4 +111,4 @@ export class Schedule<T> {
 const nextRound = setImmediate;
 
 /** When every promise that can go on has gone on. */
-export const atRest = (): Promise<void> => new Promise((resolve) => nextRound(resolve));
+const atRest = (): Promise<void> => new Promise((resolve) => nextRound(resolve));

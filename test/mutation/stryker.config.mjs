@@ -29,6 +29,8 @@ export default {
   },
   coverageAnalysis: 'perTest',
   concurrency: 2,
+  // Where the machine has other things to do, a slow run is no endless loop.
+  timeoutMS: 60_000,
   checkers: [],
   disableTypeChecks: false,
   reporters: ['clear-text', 'progress', 'json'],

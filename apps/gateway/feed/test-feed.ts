@@ -98,6 +98,8 @@ export interface TestFeedOptions {
   readonly viewsUpTo?: () => readonly number[] | undefined;
   /** Of the log that the views were built from; the log's own without. */
   readonly viewsEpoch?: string;
+  /** In place of those that are made of the log. */
+  readonly views?: FeedViews;
   readonly roomSubscribersMax?: number;
   readonly faults?: MemoryFaults;
 }
@@ -116,7 +118,7 @@ export class TestFeed {
     this.subjects = new Subjects(this.log.partitions);
     this.feed = new Feed({
       log: options.seen?.(this.log) ?? this.log,
-      views: memoryViews(this.log, options.viewsUpTo ?? (() => undefined), options.viewsEpoch),
+      views: options.views ?? memoryViews(this.log, options.viewsUpTo ?? (() => undefined), options.viewsEpoch),
       roomSubscribersMax: options.roomSubscribersMax ?? 1_000,
       nowMs: () => this.nowMs,
       onFault: (error) => this.faults.push(error),

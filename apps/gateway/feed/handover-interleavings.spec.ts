@@ -1,0 +1,123 @@
+/**
+ * Connect, resume and hand-over to live, through every interleaving of a small world: the real feed, each question to log and
+ * views, each answer, each live copy and each notice a step. The history checker judges what the reader was sent: no hole, no repeat,
+ * the log's order, nothing outside the membership, no cursor ahead.
+ */
+import { describe, expect, jest, test } from '@jest/globals';
+import type { EventLog } from '#event-log';
+import { dependent, describeFailure, explore, replay, type Explored } from '#testing';
+import type { HandOver, Planted } from './test-handover.js';
+
+// A pause only puts off what the schedule puts off anyway.
+jest.unstable_mockModule('node:timers/promises', () => ({ setTimeout: () => Promise.resolve() }));
+// A few thousand orders at some milliseconds each, on a machine that may have other things to do.
+jest.setTimeout(900_000);
+const { handOverOf } = await import('./test-handover.js');
+
+const ORDERS_MAX = 200_000;
+
+const explored = (handOver: HandOver, planted: Planted = {}): Promise<Explored> =>
+  explore({ world: handOverOf(handOver, planted), dependent, ordersMax: ORDERS_MAX });
+
+async function holds(handOver: HandOver): Promise<void> {
+  const { orders, failure } = await explored(handOver);
+  expect(failure && `${JSON.stringify(handOver)}\n${describeFailure(failure)}`).toBeUndefined();
+  process.stdout.write(`${expect.getState().currentTestName}: all ${orders} orders\n`);
+}
+
+/** `npm test` has time for the smaller ones; `INTERLEAVINGS=all npm run jest -- interleavings` runs all. */
+const large = process.env['INTERLEAVINGS'] === 'all' ? test : test.skip;
+
+const fresh: HandOver = { member: true, before: [], moves: ['connect to a'], courses: [] };
+const live: HandOver = { member: true, before: ['connect to a'], moves: [], courses: [] };
+const resuming: HandOver = { member: true, before: ['connect to a', 'cut'], moves: ['connect to b'], courses: [] };
+
+describe('every interleaving of', () => {
+  test('connecting and a message', () => holds({ ...fresh, courses: [['send']] }));
+
+  test('connecting with views that lag, and a message', () => holds({ ...fresh, viewsLag: true, courses: [['send']] }));
+
+  test('connecting and leaving the room', () => holds({ ...fresh, courses: [['leave']] }));
+
+  large('connecting and coming into the room', () => holds({ ...fresh, member: false, courses: [['join']] }));
+
+  test('live delivery, a lost copy and a sweep that gives cursors', () =>
+    holds({ ...live, courses: [['send', 'send'], ['sweep a']], lost: [1] }));
+
+  test('live delivery with its ticks, and leaving the room', () =>
+    holds({ ...live, courses: [['send', 'leave']], ticks: 'steps' }));
+
+  large('live delivery, leaving the room and coming back', () => holds({ ...live, courses: [['leave', 'join']] }));
+
+  test('resuming on the other gateway, and a message', () => holds({ ...resuming, courses: [['send']] }));
+
+  large('resuming on the other gateway, a lost copy and a sweep', () =>
+    holds({ ...resuming, courses: [['send', 'send'], ['sweep b']], lost: [1] }),
+  );
+
+  large('being cut off, resuming on the other gateway, and a message', () =>
+    holds({ ...live, moves: ['cut', 'connect to b'], courses: [['send']] }),
+  );
+
+  large('being cut off while connecting, and a message', () =>
+    holds({ ...fresh, moves: ['connect to a', 'cut', 'connect to b'], courses: [['send']] }),
+  );
+});
+
+describe('a fault at the wiring is found:', () => {
+  const replaced = (log: EventLog, parts: Partial<EventLog>): EventLog =>
+    new Proxy(log, {
+      get(target, property) {
+        const value: unknown = Reflect.get(property in parts ? parts : target, property);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+  const found = async (handOver: HandOver, planted: Planted): Promise<string> => {
+    const { failure } = await explored(handOver, planted);
+    if (!failure) return 'nothing';
+    const [first = ''] = failure.wrong.split('\n');
+    expect(await replay({ world: handOverOf(handOver, planted) }, failure.choices)).toContain(first);
+    return failure.wrong;
+  };
+
+  test('a subscription that is not waited for, so that it may come after the read', async () => {
+    const late = (log: EventLog): EventLog =>
+      replaced(log, {
+        live: async (subject, onEntry) => {
+          const subscribed = log.live(subject, onEntry);
+          return { stop: async () => (await subscribed).stop() };
+        },
+        // Notices would mend it in the end.
+        tails: (partition, onNotice) => log.tails(partition, (notice) => onNotice({ ...notice, last: [] })),
+      });
+    expect(await found({ ...fresh, courses: [['send']] }, { log: late })).toMatch(/missing: |cursor-ahead: /);
+  });
+
+  test('a mark that moves before what it covers has been taken', async () => {
+    const early: Planted = {
+      feed({ feed }) {
+        const take = feed.takeMissing.bind(feed);
+        feed.takeMissing = async (...moved) => void take(...moved);
+      },
+    };
+    const handOver: HandOver = { ...live, courses: [['send', 'send'], ['sweep a']], lost: [1, 2] };
+    expect(await found(handOver, early)).toContain('cursor-ahead: ');
+  });
+
+  test('a feed that takes no notice of what was lost', async () => {
+    const deaf = (log: EventLog): EventLog =>
+      replaced(log, {
+        tails: (partition, onNotice) => log.tails(partition, (notice) => onNotice({ ...notice, last: [] })),
+      });
+    expect(await found({ ...live, courses: [['send']], lost: [1] }, { log: deaf })).toContain('missing: ');
+  });
+
+  test('a replay that begins one entry too late', async () => {
+    const offByOne = (log: EventLog): EventLog =>
+      replaced(log, {
+        readSubject: (partition, subject, range) =>
+          log.readSubject(partition, subject, { ...range, after: range.after + 1 }),
+      });
+    expect(await found({ ...resuming, courses: [['send', 'send']] }, { log: offByOne })).not.toBe('nothing');
+  });
+});
