@@ -56,3 +56,14 @@ test('what waits is bounded in bytes, too', async () => {
   nats.answerAll();
   expect(new Set(await Promise.all([...waiting, small]))).toEqual(new Set(['answered']));
 });
+
+/** As deep as a frame of 64 KiB can be. */
+const DEPTH = 30_000;
+
+test('a body that is nested too deeply to be handed on is refused, and nothing is sent', async () => {
+  const nats = new Holding();
+  const body: unknown = { roomId: 'den', x: JSON.parse('['.repeat(DEPTH) + ']'.repeat(DEPTH)) };
+  const refused = { code: 'invalid_body', message: 'nested too deeply' };
+  await expect(new CommandBus(nats).run('JoinRoom', { userId: 'ann' }, body)).rejects.toMatchObject(refused);
+  expect(nats.asked).toBe(0);
+});

@@ -60,7 +60,7 @@ export class CommandBus {
    * @throws DomainError `unavailable`, at once when too many wait already; or `internal` when the handler crashed
    */
   async request(subject: string, data: unknown): Promise<unknown> {
-    const packet = JSON.stringify({ pattern: subject, data, id: randomUUID() });
+    const packet = written({ pattern: subject, data, id: randomUUID() });
     return this.gate.run(() => this.untilAnswered(subject, packet), packet.length);
   }
 
@@ -85,6 +85,16 @@ export class CommandBus {
       if (error instanceof DomainError) throw error;
       throw new DomainError('unavailable', undefined, { cause: error });
     }
+  }
+}
+
+/** A body of 64 KiB can be nested deeper than it can be written again. */
+function written(packet: object): string {
+  try {
+    return JSON.stringify(packet);
+  } catch (error) {
+    if (error instanceof RangeError) throw new DomainError('invalid_body', 'nested too deeply', { cause: error });
+    throw error;
   }
 }
 

@@ -25,7 +25,7 @@ try {
     console.log(
       `${new Date().toISOString()} seed ${seed}: ${wrong === '' ? 'nothing wrong' : 'FOUND'}; attacks so far: ${counts}`,
     );
-    if (wrong !== '') console.log(`${wrong}\nAgain: npm run fuzz -- --seed ${seed}`);
+    if (wrong !== '') console.log(wrong);
   } while (wrong === '' && values.path === undefined && Date.now() < until);
 } finally {
   await siege.stop();

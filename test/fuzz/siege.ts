@@ -4,7 +4,7 @@ import { connect } from '@nats-io/transport-node';
 import fc from 'fast-check';
 import { freePort, natsOptions, waitUntil } from '#embedded';
 import { embeddedNats, SECRET, startStandalone, tokenFor } from '../platform.js';
-import { outOfTheLog, overTheWire } from './attacks.js';
+import { outOfTheLog, overTheWire, type Attack } from './attacks.js';
 import { strike, type Target } from './strike.js';
 
 const PARTITIONS = 2;
@@ -14,6 +14,8 @@ const ABREAST = 8;
 const CALM_MS = 60_000;
 /** Descriptors that pools and keep-alives may still hold. */
 const HANDLES_SPARE = 40;
+/** Of an attack that is shown. */
+const SHOWN_CHARACTERS = 600;
 const MEMORY_SPARE_BYTES = 400 * 1024 * 1024;
 
 export interface Round {
@@ -89,7 +91,7 @@ export async function startSiege(): Promise<Siege> {
         ...(path === undefined ? {} : { path }),
         interruptAfterTimeLimit: 600_000,
       });
-      return found.failed ? `${fc.defaultReportMessage(found)}\n${logsOf(platform.logs())}` : '';
+      return found.failed ? told(found) : '';
     },
     async calm() {
       await still();
@@ -119,4 +121,17 @@ export async function startSiege(): Promise<Siege> {
 const residentBytes = (pid: number): number =>
   Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
 
-const logsOf = (logs: string): string => logs.split('\n').slice(-30).join('\n');
+/** The smallest attacks that were found, in a form that a terminal can show; the path makes them again whole. */
+function told({ seed, counterexample, counterexamplePath, errorInstance }: fc.RunDetails<[Attack[]]>): string {
+  const attacks = (counterexample?.[0] ?? []).map((attack) => {
+    const shown = JSON.stringify(attack, (_, value: unknown) =>
+      isBytes(value) ? Buffer.from(value.data).toString('latin1') : value,
+    );
+    return shown.length > SHOWN_CHARACTERS ? `${shown.slice(0, SHOWN_CHARACTERS)}... (${shown.length})` : shown;
+  });
+  const again = `npm run fuzz -- --seed ${seed} --path ${counterexamplePath}`;
+  return [String(errorInstance), ...attacks, `Again: ${again}`].join('\n');
+}
+
+const isBytes = (value: unknown): value is { data: number[] } =>
+  typeof value === 'object' && value !== null && 'type' in value && value.type === 'Buffer' && 'data' in value;
