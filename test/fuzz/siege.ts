@@ -55,9 +55,10 @@ export async function startSiege(): Promise<Siege> {
     partitions: PARTITIONS,
   };
   const http = platform.http.as(token);
-  await http.post('/api/rooms', { roomId: 'fuzz', name: 'Fuzz' });
+  await http.post('/api/rooms', { id: 'fuzz', name: 'Fuzz' });
   await http.post('/api/rooms/fuzz/messages', { content: 'the first' });
   const counts = new Map<string, number>();
+  let calms = 0;
   const { pid } = platform.process;
   const handles = (): number => readdirSync(`/proc/${pid}/fd`).length;
   const base = { handles: handles(), bytes: residentBytes(pid) };
@@ -95,9 +96,13 @@ export async function startSiege(): Promise<Siege> {
     },
     async calm() {
       await still();
-      const sent = await http.post('/api/rooms/fuzz/messages', { content: 'still here' });
+      // In a room of their own, which no attack can have closed.
+      const calm = platform.http.as(tokenFor('calm'));
+      const roomId = `calm-${++calms}`;
+      await calm.post('/api/rooms', { roomId, name: 'Calm' });
+      const sent = await calm.post(`/api/rooms/${roomId}/messages`, { content: 'still here' });
       if (sent.status !== 202) return `a message is answered ${sent.status} ${sent.text}`;
-      const read = await http.get(`/api/rooms/fuzz/messages?limit=1&position=${String(sent.json['position'])}`);
+      const read = await calm.get(`/api/rooms/${roomId}/messages?limit=1&position=${String(sent.json['position'])}`);
       if (!read.text.includes('still here')) return `a message is not read back: ${read.status} ${read.text}`;
       await waitUntil('handles are given back', CALM_MS, () => handles() <= base.handles + HANDLES_SPARE);
       await waitUntil('readers are gone', CALM_MS, async () =>

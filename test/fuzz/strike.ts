@@ -122,10 +122,13 @@ function whatIsWrongWithAnswer(status: number, type: string, text: string): stri
   if (status >= 500 && status !== 503) return `${status}: ${text}`;
   if (!type.includes('json')) return text.trim() === '' ? `${status} and no words` : '';
   const { code, detail, status: said } = JSON.parse(text) as { code?: unknown; detail?: unknown; status?: unknown };
-  if (!isRefusalCode(code)) return `${status} with a code of no table: ${text}`;
+  if (!isRefusalCode(code) && !NO_ROUTE.has(code)) return `${status} with a code of no table: ${text}`;
   if (typeof detail !== 'string' || detail === '') return `${status} and no words: ${text}`;
   return said === status ? '' : `${status}, and the body says another: ${text}`;
 }
+
+/** What is said where there is no route, which is no refusal of a command. */
+const NO_ROUTE: ReadonlySet<unknown> = new Set(['not_found', 'method_not_allowed']);
 
 const GRPC_CODES: ReadonlySet<number> = new Set([0, 1, 12, ...Object.values(REFUSALS).map(({ grpc }) => grpc)]);
 

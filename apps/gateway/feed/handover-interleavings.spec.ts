@@ -37,19 +37,19 @@ describe('every interleaving of', () => {
 
   test('connecting with views that lag, and a message', () => holds({ ...fresh, viewsLag: true, courses: [['send']] }));
 
-  test('connecting and leaving the room', () => holds({ ...fresh, courses: [['leave']] }));
+  large('connecting and leaving the room', () => holds({ ...fresh, courses: [['leave']] }));
 
   large('connecting and coming into the room', () => holds({ ...fresh, member: false, courses: [['join']] }));
 
   test('live delivery, a lost copy and a sweep that gives cursors', () =>
     holds({ ...live, courses: [['send', 'send'], ['sweep a']], lost: [1] }));
 
-  test('live delivery with its ticks, and leaving the room', () =>
+  large('live delivery with its ticks, and leaving the room', () =>
     holds({ ...live, courses: [['send', 'leave']], ticks: 'steps' }));
 
   large('live delivery, leaving the room and coming back', () => holds({ ...live, courses: [['leave', 'join']] }));
 
-  test('resuming on the other gateway, and a message', () => holds({ ...resuming, courses: [['send']] }));
+  large('resuming on the other gateway, and a message', () => holds({ ...resuming, courses: [['send']] }));
 
   large('resuming on the other gateway, a lost copy and a sweep', () =>
     holds({ ...resuming, courses: [['send', 'send'], ['sweep b']], lost: [1] }),

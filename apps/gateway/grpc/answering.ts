@@ -14,7 +14,7 @@ import {
 import { Logger } from '@nestjs/common';
 import { DomainError, LIMITS } from '#contract';
 import { Gate } from '#service';
-import { refuseTooLarge } from './chat-proto.js';
+import { refuseUnfit } from './chat-proto.js';
 import { statusOf } from './status.js';
 
 /** A list that nobody takes for so long is given up: there is nothing in it that could not be asked for again. */
@@ -70,7 +70,7 @@ export function unary<Q, A>(answer: (request: Q, call: Call) => Promise<A>): han
 }
 
 async function answered<Q, A>(request: Q, context: Call, answer: (request: Q, call: Call) => Promise<A>): Promise<A> {
-  refuseTooLarge(request);
+  refuseUnfit(request);
   return answer(request, context);
 }
 
@@ -116,7 +116,7 @@ async function writeAll<Q, A>(
   answer: (request: Q, call: Call) => AsyncIterable<A>,
   context: Call,
 ): Promise<void> {
-  refuseTooLarge(call.request);
+  refuseUnfit(call.request);
   for await (const item of answer(call.request, context)) {
     if (context.signal.aborted) return;
     if (!call.write(item)) await drained(call, context.signal);

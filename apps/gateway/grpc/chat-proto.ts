@@ -17,9 +17,19 @@ export const encodeResponse = (response: ChatResponse): Buffer => method('Chat')
 /** Stands for a request that is larger than any may be; its bytes are let go at once. */
 const TOO_LARGE: object = Object.freeze({});
 
-/** @throws DomainError `too_large` */
-export function refuseTooLarge(request: unknown): void {
+/**
+ * What no handler has to look at: a request that is too large, or one with U+0000 in a text, which no table takes.
+ * @throws DomainError `too_large`, `invalid_text`
+ */
+export function refuseUnfit(request: unknown): void {
   if (request === TOO_LARGE) throw new DomainError('too_large', `a request is at most ${LIMITS.bodyBytes} bytes`);
+  if (hasNul(request)) throw new DomainError('invalid_text');
+}
+
+function hasNul(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\0');
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return false;
+  return Object.entries(value).some(([name, field]) => name.includes('\0') || hasNul(field));
 }
 
 /** Both streams are written in bytes: an event is encoded once, for however many streams. */

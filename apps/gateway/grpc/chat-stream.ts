@@ -13,7 +13,7 @@ import { Reader } from '../feed/reader.js';
 import { TOO_MANY_CONNECTIONS } from '../presence/here.js';
 import { callerOf, type SignIn, textOf } from './callers.js';
 import { onFault } from './answering.js';
-import { refuseTooLarge } from './chat-proto.js';
+import { refuseUnfit } from './chat-proto.js';
 import type { ChatAction } from './messages.js';
 import { SEND_REQUIRES, sendBody } from './message-rpcs.js';
 import { COME_BACK, statusOf } from './status.js';
@@ -89,7 +89,7 @@ export class ChatStream {
 
   private async act(action: ChatAction): Promise<void> {
     try {
-      refuseTooLarge(action);
+      refuseUnfit(action);
       const identity = this.identify(action);
       await this.opened;
       if (this.ended || this.reader === undefined) return;

@@ -6,6 +6,7 @@ import { visibleRoom } from '#read-models';
 import { Attachments, attachmentType, Gate, type Identity, NATS } from '#service';
 import { type Call, reading, unary } from './answering.js';
 import { actorOf, callerOf, Callers, type SignIn } from './callers.js';
+import { refuseUnfit } from './chat-proto.js';
 import type { FileUpload, FileUploadResponse, GetFileResponse } from './messages.js';
 import { isRoomId, Queries } from './queries.js';
 
@@ -50,6 +51,7 @@ export class FileRpcs {
     const signIn = await this.callers.signIn(call.metadata);
     const { value: first, done } = await uploads.next();
     if (done === true) throw new DomainError('invalid_body', 'file cannot be nil');
+    refuseUnfit(first);
     const { room_id, user_id, filename, content_type } = first;
     if (room_id === '' || user_id === '' || filename === '') throw new DomainError('invalid_body', REQUIRED);
     const user = actorOf(signIn, user_id, REQUIRED);
