@@ -6,6 +6,7 @@
  * all a reader needs. Member, roster and config events hold ids only: nothing in them ever has to be erased.
  */
 import { z } from 'zod';
+import { upcast, UPCASTS, type Upcasts } from './event-versions.js';
 import {
   content,
   description,
@@ -110,10 +111,10 @@ export type DecodedEvent =
 export const encodeEvent = (event: ChatEvent): string => JSON.stringify(event);
 
 /** Reads an entry's payload. Never throws: an entry that cannot be read must not stop a follower. */
-export function decodeEvent(payload: string): DecodedEvent {
+export function decodeEvent(payload: string, upcasts: Upcasts = UPCASTS): DecodedEvent {
   let value: unknown;
   try {
-    value = JSON.parse(payload);
+    value = upcast(JSON.parse(payload), EVENT_VERSION, upcasts);
   } catch {
     return { kind: 'unreadable', reason: 'not JSON' };
   }

@@ -13,3 +13,4 @@ export {
 } from './interleavings.js';
 export { Schedule, type Step } from './schedule.js';
 export { dependent, ScheduledWire, type Touch } from './scheduled-wire.js';
+export { FIXTURES, fixtureEntries, type FixtureEntry } from './stored-entries.js';

@@ -45,11 +45,12 @@ describe('every interleaving of', () => {
     holds({ ...live, courses: [['send', 'send'], ['sweep a']], lost: [1] }));
 
   large('live delivery with its ticks, and leaving the room', () =>
-    holds({ ...live, courses: [['send', 'leave']], ticks: 'steps' }));
+    holds({ ...live, courses: [['send', 'leave']], ticks: 'steps' }),
+  );
 
   large('live delivery, leaving the room and coming back', () => holds({ ...live, courses: [['leave', 'join']] }));
 
-  large('resuming on the other gateway, and a message', () => holds({ ...resuming, courses: [['send']] }));
+  test('resuming on the other gateway, and a message', () => holds({ ...resuming, courses: [['send']] }));
 
   large('resuming on the other gateway, a lost copy and a sweep', () =>
     holds({ ...resuming, courses: [['send', 'send'], ['sweep b']], lost: [1] }),
