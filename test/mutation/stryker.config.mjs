@@ -1,15 +1,7 @@
-/**
- * What is mutated, and which specs have to notice. `npm run mutation [-- domain|resume]`; docs/TESTING.md has the scores. The specs
- * of a part are listed, so that a mutant is judged by those that are about it and a run takes minutes.
- */
+/** Stryker's configuration; the part comes from `run.mjs`. What it writes is not committed. */
 import jestConfig from '../../jest.config.js';
+import { PARTS } from './parts.mjs';
 
-const PARTS = {
-  domain: {
-    mutate: ['libs/domain/*.ts', '!libs/domain/index.ts'],
-    specs: ['libs/domain/{users,membership,moderation,rooms,sending}.spec.ts'],
-  },
-};
 const part = process.env['MUTATED_PART'] ?? 'domain';
 const { mutate, specs } = PARTS[part];
 
@@ -31,8 +23,6 @@ export default {
   concurrency: 2,
   // Where the machine has other things to do, a slow run is no endless loop.
   timeoutMS: 60_000,
-  checkers: [],
-  disableTypeChecks: false,
   reporters: ['clear-text', 'progress', 'json'],
   jsonReporter: { fileName: `coverage/mutation-${part}.json` },
   tempDirName: '.stryker-tmp',
