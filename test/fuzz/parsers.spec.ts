@@ -1,0 +1,114 @@
+/** Whatever parses, by itself: it never throws anything but a refusal with a code of the table, and never lets a wrong shape in. */
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  clientFrame,
+  COMMANDS,
+  decodeEvent,
+  DomainError,
+  encodeEvent,
+  formatCursor,
+  formatPosition,
+  isRefusalCode,
+  keyTimeMs,
+  messageId,
+  parseCursor,
+  parseLogSubject,
+  parseMessageId,
+  parseOrRefuse,
+  parsePosition,
+} from '#contract';
+import { fixtureEntries } from '#testing';
+import { anything, bytesNear, shapedBy, textNear, written } from './values.js';
+
+const RUNS = { numRuns: 400 };
+
+/** What it is refused with; undefined where it is taken. */
+function refusalOf(take: () => unknown): DomainError | undefined {
+  try {
+    take();
+    return undefined;
+  } catch (error) {
+    if (error instanceof DomainError) return error;
+    throw error;
+  }
+}
+
+describe('a body', () => {
+  test.each(Object.keys(COMMANDS) as (keyof typeof COMMANDS)[])('of %s is taken or refused in words', (name) => {
+    const { schema } = COMMANDS[name];
+    fc.assert(
+      fc.property(fc.oneof(shapedBy(schema), anything), (body) => {
+        const refusal = refusalOf(() => parseOrRefuse(schema, body));
+        if (!refusal) return;
+        expect(isRefusalCode(refusal.code)).toBe(true);
+        expect([refusal.code, refusal.message]).not.toContain('internal');
+        expect(refusal.message).not.toBe('');
+      }),
+      RUNS,
+    );
+  });
+});
+
+test('a frame is taken or not, and what is taken has an op', () => {
+  fc.assert(
+    fc.property(fc.oneof(shapedBy(clientFrame), anything), (value) => {
+      const parsed = clientFrame.safeParse(value);
+      if (parsed.success) expect(typeof parsed.data.op).toBe('string');
+    }),
+    RUNS,
+  );
+});
+
+describe('an entry of the log', () => {
+  const entries = [...fixtureEntries().values()].flat().map(({ data }) => Buffer.from(data));
+
+  test('with changed bytes is an event, unknown or unreadable, and an event can be written again', () => {
+    fc.assert(
+      fc.property(bytesNear(fc.constantFrom(...entries)), (bytes) => {
+        const decoded = decodeEvent(bytes.toString('utf8'));
+        if (decoded.kind === 'unreadable') expect(decoded.reason).not.toBe('');
+        if (decoded.kind === 'event') expect(decodeEvent(encodeEvent(decoded.event))).toEqual(decoded);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('of any value at all is never a crash', () => {
+    fc.assert(
+      fc.property(anything, (value) => {
+        expect(['unknown', 'unreadable']).toContain(decodeEvent(written(value)).kind);
+      }),
+      RUNS,
+    );
+  });
+});
+
+test.each([
+  ['cursor', 'e1.1.20.300', (text: string) => parseCursor(text), formatCursor],
+  ['position', '3-1234', (text: string) => parsePosition(text), formatPosition],
+  ['message id', 'msg_1025', (text: string) => parseMessageId(text), messageId],
+] as const)('a %s is read as it is written, or not at all', (_, right, parse, format) => {
+  fc.assert(
+    fc.property(fc.oneof(textNear(fc.constant(right)), fc.string({ unit: 'binary' })), (text) => {
+      const parsed = parse(text);
+      if (parsed !== undefined) expect((format as (value: unknown) => string)(parsed)).toBe(text);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('a subject and a key are read or not, and nothing else', () => {
+  fc.assert(
+    fc.property(
+      textNear(fc.constantFrom('chat.0.room.den.member.bob', '01890a5d-ac96-7b2e-8000-000000000000')),
+      (text) => {
+        const subject = parseLogSubject(text);
+        if (subject) expect(Number.isSafeInteger(subject.partition)).toBe(true);
+        const time = keyTimeMs(text);
+        if (time !== undefined) expect(Number.isSafeInteger(time)).toBe(true);
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});
