@@ -242,13 +242,17 @@ const event = fc.record(
   { requiredKeys: ['v', 'type', 'actor', 'data'] },
 );
 const KINDS = ['config', 'roster', 'member.bob', 'member.ann', 'timeline', 'timeline.more', 'what'];
+/** The broker takes no more of anybody. */
+const ENTRY_BYTES_MAX = 256 * 1024;
 const log: fc.Arbitrary<Attack> = fc.record({
   by: fc.constant('log'),
   subject: fc.constantFrom(...KINDS),
-  bytes: fc.oneof(
-    json(event),
-    fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
-  ),
+  bytes: fc
+    .oneof(
+      json(event),
+      fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+    )
+    .map((bytes) => bytes.subarray(0, ENTRY_BYTES_MAX)),
 });
 /** Out of the log come entries that this version did not write. */
 export const outOfTheLog: fc.Arbitrary<Attack> = log;
