@@ -5,10 +5,7 @@ export const PARTS = {
     specs: ['libs/domain/{users,membership,moderation,rooms,sending,versions}.spec.ts'],
   },
   resume: {
-    mutate: [
-      'apps/gateway/feed/{opening,room,tail,local-user,visible,partition}.ts',
-      'libs/client/room-sync.ts',
-    ],
+    mutate: ['apps/gateway/feed/{opening,room,tail,local-user,visible,partition}.ts', 'libs/client/room-sync.ts'],
     specs: ['apps/gateway/feed/feed.spec.ts', 'libs/client/{testing,reducer}.spec.ts'],
   },
 };

@@ -11,6 +11,9 @@ if (unknown.length > 0) {
 }
 for (const part of asked.length > 0 ? asked : Object.keys(PARTS)) {
   const env = { ...process.env, MUTATED_PART: part };
-  const { status } = spawnSync('npx', ['stryker', 'run', 'test/mutation/stryker.config.mjs'], { env, stdio: 'inherit' });
+  const { status } = spawnSync('npx', ['stryker', 'run', 'test/mutation/stryker.config.mjs'], {
+    env,
+    stdio: 'inherit',
+  });
   if (status !== 0) process.exitCode = status ?? 1;
 }
