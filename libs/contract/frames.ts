@@ -5,7 +5,7 @@ import { idempotencyKey, memberRole, messageIdText, messageType, roomId, userId 
 import { written } from './shapes.js';
 
 /** A client's number or name for a request, given back in the answer. */
-const requestId = z.union([z.string().max(LIMITS.idCharacters), z.number()]);
+export const requestId = z.union([z.string().max(LIMITS.idCharacters), z.number()]);
 
 const op = <T extends string, S extends z.ZodRawShape>(name: T, shape: S) =>
   z.object({ op: z.literal(name), ...shape });

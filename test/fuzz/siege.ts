@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from '@nats-io/transport-node';
 import fc from 'fast-check';
 import { freePort, natsOptions, waitUntil } from '#embedded';
+import { checkNothingUndescribed } from '../described.js';
 import { embeddedNats, SECRET, startStandalone, tokenFor } from '../platform.js';
 import { outOfTheLog, overTheWire, type Attack } from './attacks.js';
 import { strike, type Target } from './strike.js';
@@ -82,6 +83,7 @@ export async function startSiege(): Promise<Siege> {
           for (const { by } of all) counts.set(by, (counts.get(by) ?? 0) + 1);
           const wrong = (await Promise.all(all.map((attack) => strike(target, attack)))).filter(Boolean);
           await still();
+          checkNothingUndescribed();
           if (wrong.length > 0) throw new Error(wrong.join('\n'));
         },
       );

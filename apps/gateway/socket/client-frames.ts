@@ -1,5 +1,5 @@
 /** Reads what a client sent: one JSON object a frame, and which request it was where it is no frame of ours. */
-import { type ClientFrame, clientFrame, DomainError, parseOrRefuse } from '#contract';
+import { type ClientFrame, clientFrame, DomainError, parseOrRefuse, requestId } from '#contract';
 import type { RawData } from 'ws';
 
 export type RequestId = string | number;
@@ -43,6 +43,7 @@ function readObject(data: RawData): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
+/** What is no name for a request is not given back either: it may be as long as a frame. */
 function requestIdOf({ id }: Record<string, unknown>): RequestId | undefined {
-  return typeof id === 'string' || typeof id === 'number' ? id : undefined;
+  return requestId.safeParse(id).data;
 }
