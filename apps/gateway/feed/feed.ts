@@ -122,9 +122,15 @@ export class Feed {
     await Promise.all(this.partitions.map((partition, i) => partition.reach(seqs[i] ?? 0)));
   }
 
-  /** The partitions' last sequences as of now or later. */
-  lastSequences(): Promise<number[]> {
-    return Promise.all(this.partitions.map(({ number }) => this.ends.of(number)));
+  /**
+   * The partitions' last sequences as of now or later.
+   * @param known by partition, what is in the log for certain
+   * @throws LogUnavailableError
+   */
+  lastSequences(known: readonly number[] = []): Promise<number[]> {
+    return Promise.all(
+      this.partitions.map(({ number, mark }) => this.ends.atLeast(number, Math.max(mark, known[number] ?? 0))),
+    );
   }
 
   // --- readers and users
@@ -203,7 +209,8 @@ export class Feed {
   }
 
   private async locate(roomId: string, known: Anchor | undefined): Promise<RoomStart> {
-    const end = await this.ends.of(this.subjects.partitionOfRoom(roomId));
+    const partition = this.subjects.partitionOfRoom(roomId);
+    const end = await this.ends.atLeast(partition, this.mark(partition));
     const [timeline, roster, config] = await Promise.all([
       this.log.last(this.subjects.timeline(roomId)),
       this.log.last(this.subjects.roster(roomId)),
@@ -230,11 +237,16 @@ export class Feed {
     this.following.learnMember(user, roomId, seq);
   }
 
-  /** A change of membership that was looked up: a room that has seen it, or is past it, does not pass it on again. */
+  /**
+   * A change of membership that was looked up: a room that has seen it, or is past it, does not pass it on again. One that has yet
+   * to take it will, in its place.
+   */
   offerChange(entry: StoredEntry): void {
     this.offer(entry);
     const subject = parseLogSubject(entry.subject);
-    if (subject?.kind !== 'member' || entry.seq > this.mark(entry.partition)) return;
+    if (subject?.kind !== 'member') return;
+    const room = this.rooms.get(subject.roomId)?.room;
+    if (entry.seq > this.mark(entry.partition) && room?.lacks(entry.subject, entry.seq) === true) return;
     const event = entry.decoded.kind === 'event' ? entry.decoded.event : undefined;
     if (event !== undefined && 'member' in event.data)
       this.onMembership(subject.roomId, entry.seq, event.data.member, isJoining(event));

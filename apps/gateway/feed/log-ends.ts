@@ -1,13 +1,38 @@
-/** Where the log ends now: a question to a partition's leader, which those who come in one tick ask together. */
-import type { EventLog } from '#event-log';
+/**
+ * Where the log ends now: a question to a partition's leader, which those who come in one tick ask together.
+ *
+ * A leader that was cut off from its followers answers as before until it notices, some ten seconds later; meanwhile the log goes on
+ * without it. So an end before what is known to be in the log is no answer.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { LogUnavailableError, type EventLog } from '#event-log';
+
+/** How long a leader that is behind is asked again: whoever waits for it may do better elsewhere. */
+const BEHIND_MS = 2_000;
+const ASK_AGAIN_MS = 100;
 
 export class LogEnds {
   private readonly asked = new Map<number, Promise<number>>();
 
   constructor(private readonly log: Pick<EventLog, 'lastSequence'>) {}
 
-  /** A partition's last sequence as of now or later. */
-  of(partition: number): Promise<number> {
+  /**
+   * A partition's last sequence as of now or later.
+   * @param known what is in the log for certain
+   * @throws LogUnavailableError
+   */
+  async atLeast(partition: number, known: number): Promise<number> {
+    const giveUpAtMs = performance.now() + BEHIND_MS;
+    for (;;) {
+      const end = await this.of(partition);
+      if (end >= known) return end;
+      if (performance.now() >= giveUpAtMs)
+        throw new LogUnavailableError(`partition ${partition}: its leader is behind: ${end}, but there is ${known}`);
+      await delay(ASK_AGAIN_MS);
+    }
+  }
+
+  private of(partition: number): Promise<number> {
     const asked = this.asked.get(partition);
     if (asked !== undefined) return asked;
     const end = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {

@@ -108,7 +108,8 @@ class Opening {
     this.stillThere();
     await feed.enter(this.userId, reader);
     this.snapshot = ofThisLog(await feed.views.roomsOfUser(this.userId), feed.log.epoch);
-    this.ends = await feed.lastSequences();
+    // What the views have is in the log.
+    this.ends = await feed.lastSequences(this.snapshot.checkpoints);
     this.stillThere();
     return this.start();
   }

@@ -1,0 +1,73 @@
+/** Marks that stand still and leaders that are none any more: what a broken network brings, found by chaos runs. */
+import { afterEach, expect, test } from '@jest/globals';
+import { formatCursor, type ServerFrameOf } from '#contract';
+import type { EventLog } from '#event-log';
+import type { MemoryLog } from '#event-log/memory';
+import { TestFeed, type TestFeedOptions, Writing } from './test-feed.js';
+
+const feeds: TestFeed[] = [];
+afterEach(async () => {
+  for (const feed of feeds.splice(0)) await feed.stop();
+});
+
+async function feedWith(options: TestFeedOptions = {}): Promise<TestFeed & { writing: Writing }> {
+  const feed = await new TestFeed(options).start();
+  feeds.push(feed);
+  return Object.assign(feed, { writing: new Writing(feed.log) });
+}
+
+test('who joined before they came, seen by the room and not yet covered by the mark, hears nothing after they have left', async () => {
+  const views: { upTo?: readonly number[] } = {};
+  const t = await feedWith({ viewsUpTo: () => views.upTo });
+  await t.writing.room('a', 'ann');
+  await t.open('ann');
+  views.upTo = await Promise.all([0, 1].map((partition) => t.log.lastSequence(partition)));
+  await t.writing.join('a', 'bob');
+  await t.settle();
+  const bob = await t.open('bob');
+  await t.writing.send('a', 'ann', 'for bob too');
+  await t.settle();
+  await t.writing.leave('a', 'bob');
+  await t.writing.send('a', 'ann', 'not for bob');
+  await t.settle();
+  expect(bob.timeline('a')).toEqual(['for bob too']);
+  expect(bob.events('a').at(-1)).toBe('member.left');
+});
+
+/** A leader that has lost its followers, and has not noticed: it ends where it ended then. */
+function behind(log: MemoryLog, ends: { value: readonly number[] | undefined }): EventLog {
+  return new Proxy<EventLog>(log, {
+    get(target, name) {
+      if (name === 'lastSequence')
+        return async (partition: number) => ends.value?.[partition] ?? (await target.lastSequence(partition));
+      const value = target[name as keyof EventLog] as unknown;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+test('a leader that is behind what the views have is asked again: nobody is shown what came before their joining', async () => {
+  const ends: { value: readonly number[] | undefined } = { value: undefined };
+  const t = await feedWith({ seen: (log) => behind(log, ends) });
+  const endsNow = (): Promise<number[]> => Promise.all([0, 1].map((partition) => t.log.lastSequence(partition)));
+  await t.writing.room('a', 'ann');
+  ends.value = await endsNow();
+  await t.writing.send('a', 'ann', 'before bob');
+  await t.writing.join('a', 'bob');
+  const since = formatCursor({ epoch: t.log.epoch, seqs: await endsNow() });
+  await t.writing.send('a', 'ann', 'for bob');
+  const opening = t.open('bob', { since });
+  await t.settle();
+  ends.value = undefined;
+  const bob = await opening;
+  expect((bob.frames[0] as ServerFrameOf<'welcome'>).recovered).toBe(true);
+  expect(bob.timeline('a')).toEqual(['for bob']);
+});
+
+test('a leader that stays behind fails the opening: the client comes back with the cursor that it has', async () => {
+  const ends: { value: readonly number[] | undefined } = { value: undefined };
+  const t = await feedWith({ seen: (log) => behind(log, ends) });
+  await t.writing.room('a', 'ann');
+  ends.value = [0, 0];
+  await expect(t.open('ann')).rejects.toThrow('behind');
+});
