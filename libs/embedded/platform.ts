@@ -12,6 +12,7 @@ import { isRoot, temporaryFolder } from './places.js';
 import { freePort } from './ports.js';
 import { startPostgres, type Postgres } from './postgres.js';
 import { startProxy } from './proxy.js';
+import { startServiceLine, type ServiceLine } from './service-line.js';
 import { startService, type ServiceProcess } from './service-process.js';
 import { setUp } from './set-up.js';
 
@@ -32,6 +33,8 @@ export interface PlatformOptions {
   folder?: string;
   /** Routes between nodes run through relays, which `nats.cut` cuts. */
   cuttable?: boolean;
+  /** Processes whose connections to NATS and PostgreSQL run through relays: `platform.lines`. */
+  relayed?: readonly string[];
   /** As PARLEY_SYNC; `always` by default. */
   sync?: string;
   /** Another entry file for a process, by its name: for planted faults. A `.ts` file runs from the sources. */
@@ -56,6 +59,8 @@ export interface Platform {
   readonly databaseUrl: string;
   /** `commands-1`, `gateway-2`, ... */
   readonly services: ReadonlyMap<string, ServiceProcess>;
+  /** By name of the process, of those in `relayed`. */
+  readonly lines: ReadonlyMap<string, ServiceLine>;
   /** Ends of services that nobody asked for, with how they ended. */
   readonly unexpected: readonly string[];
   /** There is a log in it for every process: `gateway-1.log`, `nats.log` or `node-0.log`, `postgres.log`. */
@@ -89,8 +94,13 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
     const common = { NATS_URL: nats.url, NATS_REPLICAS: String(nodes), DATABASE_URL: databaseUrl };
     await setUp({ ...common, ...signedIn(users, 'setup'), ...options.env }, join(folder.path, 'setup.log'));
     progress('streams and tables are set up');
+    const relayed = options.relayed ?? [];
+    const opened = await layers.startAll(relayed.map(() => startServiceLine(nats.url, databaseUrl)));
+    const lines = new Map(opened.map((line, at) => [relayed[at] ?? '', line]));
     const started = await layers.startAll(
-      plannedServices(options).map((each) => startOne(each, folder.path, common, users, options)),
+      plannedServices(options).map((each) =>
+        startOne(each, folder.path, { ...common, ...lines.get(each.name)?.env }, users, options),
+      ),
     );
     const unexpected: string[] = [];
     for (const { process } of started)
@@ -110,6 +120,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
       postgres,
       databaseUrl,
       services: new Map(started.map(({ process }) => [process.name, process])),
+      lines,
       unexpected,
       folder: folder.path,
       logs: () => logsIn(folder.path),
