@@ -1,24 +1,20 @@
 /**
- * A client that keeps to the contract of `parley.v1` and writes down everything that happens to it, for the history checker:
- * it resumes with its last cursor, repeats what was not answered with the same key, takes a timeline event when it follows what it
- * has, and reads a room again over HTTP when a resume was not recovered.
+ * A client that keeps to the contract of `parley.v1`, over a socket or server-sent events, and writes down everything that happens
+ * to it, for the history checker: it resumes with its last cursor, repeats what was not answered with the same key, takes a
+ * timeline event when it follows what it has, and reads a room again over HTTP when a resume was not recovered.
  *
  * States: `down` -> connect -> `greeting` (hello sent) -> welcome -> `replaying` -> caught_up -> `up`; every loss of the
  * connection leads to `down` and, but for a close code of 4500-4999, to the next attempt.
  */
 import { randomBytes, randomInt } from 'node:crypto';
-import { mayReconnect, newKey, parseCursor, type ServerFrame, type ServerFrameOf } from '#contract';
+import { channelRoomId, mayReconnect, newKey, parseCursor, type ServerFrame, type ServerFrameOf } from '#contract';
 import { waitUntil } from '#embedded';
-import {
-  recordedNow,
-  type ClientHistory,
-  type ClientStep,
-  type MoveRecord,
-  type SendOutcome,
-  type SendRecord,
-} from '#testing';
+import { recordedNow, type ClientHistory, type ClientStep, type SendOutcome } from '#testing';
 import { ClientHttp, Unavailable } from './client-http.js';
-import { Socket, type Frame } from './socket.js';
+import { openEvents, openSocket, type Line } from './client-line.js';
+import { ClientRecord } from './client-record.js';
+import type { Random } from './random.js';
+import type { Frame } from './socket.js';
 
 export interface ClientOptions {
   readonly name: string;
@@ -27,22 +23,30 @@ export interface ClientOptions {
   /** WebSocket URLs of the gateways: each attempt takes the next. */
   readonly sockets: readonly string[];
   readonly http: string;
-  readonly onFault?: (fault: string) => void;
+  /** How it reads; over events, which carry nothing the other way, it asks over HTTP. */
+  readonly via?: 'socket' | 'events';
+  /** Which gateway comes first, and how long it waits before it comes back. */
+  readonly random?: Random;
+  /** Servers may be frozen for longer than it waits: it gives up and comes back, and that is no fault. */
+  readonly patient?: boolean;
 }
 
 /** What a request came to, however often it was repeated. */
 export type Reply =
-  | { readonly kind: 'acknowledged'; readonly frame: ServerFrameOf<'ack'> }
+  | { readonly kind: 'acknowledged'; readonly frame: Omit<ServerFrameOf<'ack'>, 'op' | 'id'> }
   | { readonly kind: 'skipped'; readonly seq: number }
-  | { readonly kind: 'refused'; readonly code: string };
+  | { readonly kind: 'refused'; readonly code: string }
+  /** The client was stopped first. */
+  | { readonly kind: 'unanswered' };
 
 interface Pending {
   readonly frame: Fields & { readonly id: string; readonly op: string };
   readonly resolve: (reply: Reply) => void;
   sentAt: number;
+  /** How often it was sent on this connection: so many answers may come. */
+  times: number;
 }
 type Fields = Readonly<Record<string, unknown>>;
-type Sent = SendRecord & { outcome: SendOutcome; answeredAt?: number };
 
 const RECONNECT_MIN_MS = 50;
 const RECONNECT_MAX_MS = 400;
@@ -51,37 +55,45 @@ const PING_MS = 1_000;
 const SILENCE_MAX_MS = 20_000;
 /** A request without any answer on a living connection is repeated after this, and told as a fault. */
 const ANSWER_MAX_MS = 20_000;
+/** On a stream of events that is all that comes while nothing happens. */
+const COMMENT_EVERY_MS = 25_000;
 
 export class TestClient {
-  readonly #steps: ClientStep[] = [];
-  readonly #sends: Sent[] = [];
-  readonly #moves: MoveRecord[] = [];
+  readonly record = new ClientRecord();
   readonly #pending = new Map<string, Pending>();
+  /** Requests of this connection that have their answer, and may get another. */
+  readonly #repeated = new Set<string>();
   /** By room: the last timeline entry that it has. */
   readonly #last = new Map<string, number>();
   readonly #http: ClientHttp;
-  readonly faults: string[] = [];
   /** By room: the newest message that it was shown. */
   readonly newest = new Map<string, string>();
   /** Rooms that this user is in, as far as the feed says. */
   readonly rooms = new Set<string>();
-  #socket: Socket | undefined;
+  #line: Line | undefined;
   #cursor: string | undefined;
   #state: 'down' | 'greeting' | 'replaying' | 'up' = 'down';
   #stopped = false;
   #asleep = false;
-  #attempts = randomInt(1_000);
+  /** It has stopped reading: what it does not hear is its own doing. */
+  #paused = false;
+  #attempts: number;
   #requests = 0;
   #heardAt = 0;
   #refetching = 0;
-  #timers: NodeJS.Timeout[] = [];
+  readonly #timers = new Set<NodeJS.Timeout>();
   /** How often a resume succeeded, and how often the rooms had to be read again. */
   resumes = 0;
   restarts = 0;
   cuts = 0;
 
   constructor(readonly options: ClientOptions) {
-    this.#http = new ClientHttp(options.http, options.token, (fault) => this.#fault(fault));
+    this.#http = new ClientHttp(options, (fault) => this.#fault(fault));
+    this.#attempts = options.random?.below(options.sockets.length) ?? randomInt(options.sockets.length);
+  }
+
+  get faults(): string[] {
+    return this.record.faults;
   }
 
   get cursor(): string | undefined {
@@ -103,13 +115,13 @@ export class TestClient {
   }
 
   get acknowledged(): number {
-    return this.#sends.filter(({ outcome }) => outcome.kind === 'acknowledged').length;
+    return this.record.answers.length;
   }
 
   /** Connects, and stays connected until `stop`; resolves when it is up for the first time. */
   async start(): Promise<this> {
     this.#connect();
-    this.#timers.push(setInterval(() => this.#tend(), PING_MS));
+    this.#timers.add(setInterval(() => this.#tend(), PING_MS));
     await waitUntil(`${this.options.name} is up`, 60_000, () => this.isUp);
     return this;
   }
@@ -117,7 +129,7 @@ export class TestClient {
   /** Cuts the connection as a lost network would; it comes back by itself. */
   cut(): void {
     this.cuts += 1;
-    this.#socket?.cut();
+    this.#line?.cut();
   }
 
   /** As a closed laptop: the connection is lost, and stays so until `wake`. */
@@ -131,98 +143,123 @@ export class TestClient {
     this.#connect();
   }
 
+  /** Takes nothing more from the network, until `readOn`. */
+  stopReading(): void {
+    this.#paused = true;
+    this.#line?.pause();
+  }
+
+  readOn(): void {
+    this.#paused = false;
+    this.#heardAt = Date.now();
+    this.#line?.resume();
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#http.stop();
     this.#timers.forEach((timer) => clearInterval(timer));
-    this.#socket?.cut();
+    this.#line?.cut();
   }
 
-  async send(room: string, content: string, key = newKey(Date.now(), randomBytes(10))): Promise<SendOutcome> {
-    const record = this.#begin(room, content, key);
-    return settled(record, outcomeOf(await this.request({ op: 'send', room, content, key })));
+  send(room: string, content: string, key = freshKey()): Promise<SendOutcome> {
+    return this.#send(room, content, key, () => this.request({ op: 'send', room, content, key }));
+  }
+
+  /** To whoever they are, which makes their channel when there is none yet. */
+  sendTo(participants: readonly string[], content: string): Promise<SendOutcome> {
+    const key = freshKey();
+    const ask = () => this.request({ op: 'send', participants, content, key });
+    return this.#send(channelRoomId(participants), content, key, ask);
   }
 
   /** The same over HTTP, where nobody repeats it but the caller. */
-  async sendOverHttp(room: string, content: string, key = newKey(Date.now(), randomBytes(10))): Promise<SendOutcome> {
-    const record = this.#begin(room, content, key);
-    return settled(record, await this.#http.send(room, content, key));
+  sendOverHttp(room: string, content: string, key = freshKey()): Promise<SendOutcome> {
+    return this.#send(room, content, key, () => this.#http.request({ op: 'send', room, content, key }));
   }
 
   join(room: string): Promise<Reply> {
-    return this.#move(room, 'join');
+    return this.#move('join', room);
   }
 
   leave(room: string): Promise<Reply> {
-    return this.#move(room, 'leave');
+    return this.#move('leave', room);
   }
 
-  #begin(room: string, content: string, key: string): Sent {
-    const record: Sent = { room, key, content, outcome: { kind: 'unknown' }, sentAt: recordedNow() };
-    this.#sends.push(record);
-    return record;
-  }
-
-  async #move(room: string, what: MoveRecord['what']): Promise<Reply> {
-    const sentAt = recordedNow();
-    const reply = await this.request({ op: what, room });
-    if (reply.kind !== 'acknowledged') return reply;
-    const { position = '', changed = true } = reply.frame;
-    this.#moves.push({ room, what, position, changed, sentAt, answeredAt: recordedNow() });
-    return reply;
+  read(room: string, messageId: string): Promise<Reply> {
+    return this.request({ op: 'read', room, messageId });
   }
 
   /** Repeats the request, as it is, over every loss of the connection, until it has an answer that is not temporary. */
   request(fields: Fields & { readonly op: string }): Promise<Reply> {
+    if (this.options.via === 'events') return this.#http.request(fields);
     const frame = { ...fields, id: `r${(this.#requests += 1)}` };
     return new Promise((resolve) => {
-      const pending = { frame, resolve, sentAt: 0 };
+      const pending = { frame, resolve, sentAt: 0, times: 0 };
       this.#pending.set(frame.id, pending);
       this.#transmit(pending);
     });
   }
 
+  async #send(room: string, content: string, key: string, ask: () => Promise<Reply>): Promise<SendOutcome> {
+    const answered = this.record.sending({ room, key, content });
+    return answered(outcomeOf(await ask()));
+  }
+
+  async #move(what: 'join' | 'leave', room: string): Promise<Reply> {
+    const sentAt = recordedNow();
+    const reply = await this.request({ op: what, room });
+    if (reply.kind === 'acknowledged') this.record.moved(what, room, reply.frame, sentAt);
+    return reply;
+  }
+
   history(complete: boolean): ClientHistory {
-    const { name, user } = this.options;
-    return { client: name, user, via: 'socket', sends: this.#sends, moves: this.#moves, steps: this.#steps, complete };
+    const { name, user, via = 'socket' } = this.options;
+    return { client: name, user, via, ...this.record.history(), complete };
   }
 
   #connect(): void {
     if (this.#stopped) return;
-    const { sockets, token } = this.options;
+    const { sockets, token, via } = this.options;
     const url = sockets[(this.#attempts += 1) % sockets.length] ?? '';
-    const socket: Socket = new Socket(url, {
-      token,
-      protocols: ['parley.v1'],
-      onFrame: (frame) => this.#socket === socket && this.#receive(frame),
-      onOpen: () => this.#greet(socket),
-      onClose: ({ code }) => this.#socket === socket && this.#lost(code),
-      keep: false,
-    });
-    this.#socket = socket;
+    const isCurrent = (): boolean => this.#line === line;
+    const events = {
+      onOpen: () => this.#greet(line),
+      onFrame: (frame: Frame) => void (isCurrent() && this.#receive(frame)),
+      onSign: () => void (isCurrent() && (this.#heardAt = Date.now())),
+      onClose: (code: number) => void (isCurrent() && this.#lost(code)),
+    };
+    const line: Line = via === 'events' ? openEvents(url, token, this.#cursor, events) : openSocket(url, token, events);
+    this.#line = line;
     this.#heardAt = Date.now();
+    if (this.#paused) line.pause();
   }
 
-  #greet(socket: Socket): void {
+  #greet(line: Line): void {
     this.#state = 'greeting';
-    socket.send({ op: 'hello', ...(this.#cursor === undefined ? {} : { since: this.#cursor }) });
+    line.send({ op: 'hello', ...(this.#cursor === undefined ? {} : { since: this.#cursor }) });
   }
 
   #lost(code: number): void {
     const wasGreeted = this.#state === 'replaying' || this.#state === 'up';
     this.#state = 'down';
-    this.#socket = undefined;
-    if (wasGreeted) this.#steps.push({ kind: 'closed', at: recordedNow(), code });
+    this.#line = undefined;
+    if (wasGreeted) this.#step({ kind: 'closed', at: recordedNow(), code });
     if (this.#stopped || this.#asleep) return;
     if (!mayReconnect(code)) return this.#fault(`closed for good with ${code}`);
-    this.#timers.push(setTimeout(() => this.#connect(), randomInt(RECONNECT_MIN_MS, RECONNECT_MAX_MS)));
+    const { random } = this.options;
+    const [min, max] = [RECONNECT_MIN_MS, RECONNECT_MAX_MS];
+    this.#later(
+      () => !this.#asleep && !this.#line && this.#connect(),
+      random?.between(min, max) ?? randomInt(min, max),
+    );
   }
 
   #receive(raw: Frame): void {
     this.#heardAt = Date.now();
     const frame = raw as unknown as ServerFrame;
     if (frame.op === 'ack' || frame.op === 'error') return this.#answered(frame);
-    this.#steps.push({ kind: 'frame', at: recordedNow(), frame });
+    this.#step({ kind: 'frame', at: recordedNow(), frame });
     switch (frame.op) {
       case 'welcome':
         return this.#welcomed(frame);
@@ -232,7 +269,8 @@ export class TestClient {
         return;
       case 'cursor':
       case 'pong':
-        if (this.#state === 'up') this.#cursor = frame.cursor;
+        // On a stream of events it is the last id, whenever it came.
+        if (this.#state === 'up' || this.options.via === 'events') this.#cursor = frame.cursor;
         return;
       case 'skip':
         if (frame.key !== undefined) this.#answeredBySkip(frame.key, frame.seq);
@@ -252,10 +290,15 @@ export class TestClient {
   #welcomed(frame: ServerFrameOf<'welcome'>): void {
     const isFirst = this.#cursor === undefined;
     this.#state = 'replaying';
+    if (this.options.via === 'events' && !isFirst) this.#cursor = frame.cursor;
     if (frame.recovered && !isFirst) this.resumes += 1;
     // Without a cursor there is nothing to recover, and the welcome says where everything begins.
     if (!frame.recovered || isFirst) this.#startAnew(frame, isFirst);
-    for (const pending of this.#pending.values()) this.#transmit(pending);
+    this.#repeated.clear();
+    for (const pending of this.#pending.values()) {
+      pending.times = 0;
+      this.#transmit(pending);
+    }
   }
 
   /** The feed goes on from the welcome's places; what lies between is read over HTTP. */
@@ -298,19 +341,22 @@ export class TestClient {
   }
 
   /** Reads the room's newest pages until they meet what it has. A platform that is being broken may take several attempts. */
-  #refetch(room: string, after: number): void {
+  #refetch(room: string, after: number, position = this.#cursor ?? ''): void {
     this.#refetching += 1;
-    const position = this.#cursor ?? '';
     this.#http.readBack(room, after, position).then(
       (messages) => {
         this.#refetching -= 1;
-        this.#steps.push({ kind: 'refetched', at: recordedNow(), room, messages, after, position });
+        this.#step({ kind: 'refetched', at: recordedNow(), room, messages, after, position });
       },
       (error: unknown) => {
         this.#refetching -= 1;
         if (this.#stopped) return;
         if (!(error instanceof Unavailable)) return this.#fault(`${room} cannot be read again: ${String(error)}`);
-        this.#timers.push(setTimeout(() => this.#refetch(room, after), RECONNECT_MAX_MS));
+        this.#refetching += 1;
+        this.#later(() => {
+          this.#refetching -= 1;
+          this.#refetch(room, after, position);
+        }, RECONNECT_MAX_MS);
       },
     );
   }
@@ -318,19 +364,21 @@ export class TestClient {
   #transmit(pending: Pending): void {
     if (this.#state !== 'up' && this.#state !== 'replaying') return;
     pending.sentAt = Date.now();
-    this.#socket?.send(pending.frame);
+    pending.times += 1;
+    this.#line?.send(pending.frame);
   }
 
   #answered(frame: ServerFrameOf<'ack'> | ServerFrameOf<'error'>): void {
     const pending = this.#pending.get(String(frame.id));
-    if (!pending)
-      return frame.op === 'error' ? this.#fault(`an error out of the blue: ${JSON.stringify(frame)}`) : undefined;
-    if (frame.op === 'error' && frame.temporary) {
-      this.#timers.push(
-        setTimeout(() => this.#pending.has(pending.frame.id) && this.#transmit(pending), frame.retryMs ?? 100),
-      );
+    if (!pending) {
+      // The last word of a stream of events, where a socket has a close code.
+      const isFarewell = this.options.via === 'events' && frame.op === 'error' && frame.temporary;
+      const isKnown = isFarewell || this.#repeated.has(String(frame.id));
+      if (frame.op === 'error' && !isKnown) this.#fault(`an error out of the blue: ${JSON.stringify(frame)}`);
       return;
     }
+    if (frame.op === 'error' && frame.temporary)
+      return this.#later(() => this.#pending.has(pending.frame.id) && this.#transmit(pending), frame.retryMs ?? 100);
     this.#settle(pending, frame.op === 'ack' ? { kind: 'acknowledged', frame } : { kind: 'refused', code: frame.code });
   }
 
@@ -342,38 +390,51 @@ export class TestClient {
 
   #settle(pending: Pending, reply: Reply): void {
     this.#pending.delete(pending.frame.id);
+    if (pending.times > 1) this.#repeated.add(pending.frame.id);
+    if (reply.kind === 'refused' && reply.code === 'internal')
+      this.#fault(`an internal error for ${JSON.stringify(pending.frame)}`);
     pending.resolve(reply);
   }
 
   #tend(): void {
+    if (this.#paused) return;
     const now = Date.now();
-    if (this.#state === 'up') this.#socket?.send({ op: 'ping', cursor: this.#cursor });
-    if (this.#socket && now - this.#heardAt > SILENCE_MAX_MS) {
-      this.#fault(`silence for ${SILENCE_MAX_MS} ms while ${this.#state}`);
-      this.#socket.cut();
+    const { via, patient } = this.options;
+    if (this.#state === 'up') this.#line?.send({ op: 'ping', cursor: this.#cursor });
+    const silenceMaxMs = SILENCE_MAX_MS + (via === 'events' ? COMMENT_EVERY_MS : 0);
+    if (this.#line && now - this.#heardAt > silenceMaxMs) {
+      if (!patient) this.#fault(`silence for ${silenceMaxMs} ms while ${this.#state}`);
+      this.#line.cut();
     }
     for (const pending of this.#pending.values()) {
       if (this.#state !== 'up' || pending.sentAt === 0 || now - pending.sentAt < ANSWER_MAX_MS) continue;
-      this.#fault(`no answer for ${ANSWER_MAX_MS} ms: ${JSON.stringify(pending.frame)}`);
+      if (!patient) this.#fault(`no answer for ${ANSWER_MAX_MS} ms: ${JSON.stringify(pending.frame)}`);
       this.#transmit(pending);
     }
   }
 
+  #step(step: ClientStep): void {
+    this.record.steps.push(step);
+  }
+
+  #later(work: () => unknown, afterMs: number): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      work();
+    }, afterMs);
+    this.#timers.add(timer);
+  }
+
   #fault(what: string): void {
-    const fault = `${this.options.name}: ${what}`;
-    this.faults.push(fault);
-    this.options.onFault?.(fault);
+    this.faults.push(`${this.options.name}: ${what}`);
   }
 }
 
-function settled(record: Sent, outcome: SendOutcome): SendOutcome {
-  record.outcome = outcome;
-  if (outcome.kind !== 'unknown') record.answeredAt = recordedNow();
-  return outcome;
-}
+const freshKey = (): string => newKey(Date.now(), randomBytes(10));
 
-function outcomeOf(reply: Reply): SendOutcome {
+export function outcomeOf(reply: Reply): SendOutcome {
   if (reply.kind === 'refused') return reply;
+  if (reply.kind === 'unanswered') return { kind: 'unknown' };
   if (reply.kind === 'skipped') return { kind: 'acknowledged', seq: reply.seq };
   const { seq = -1, messageId = '', position = '' } = reply.frame;
   return { kind: 'acknowledged', seq, id: messageId, position };

@@ -17,6 +17,13 @@ export interface StreamOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Behind `/api/events`. */
   readonly query?: string;
+  readonly onFrame?: (frame: Frame) => unknown;
+  /** A comment is a sign of life. */
+  readonly onComment?: () => unknown;
+  /** Once, however the stream ended or failed to begin; with its status, where there was an answer. */
+  readonly onClose?: (status: number | undefined) => unknown;
+  /** False: events go to `onFrame` alone. */
+  readonly keep?: boolean;
 }
 
 export class EventStream {
@@ -33,8 +40,9 @@ export class EventStream {
 
   constructor(
     readonly url: string,
-    { token, lastEventId, headers, query = '' }: StreamOptions = {},
+    private readonly options: StreamOptions = {},
   ) {
+    const { token, lastEventId, headers, query = '' } = options;
     const all = {
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
@@ -44,11 +52,11 @@ export class EventStream {
       this.#answer = answer;
       answer.setEncoding('utf8');
       answer.on('data', (text: string) => this.#take(text));
-      answer.on('close', () => (this.#closed = true));
+      answer.on('close', () => this.#ended());
       // What matters of an error is the close that follows it.
       answer.on('error', () => undefined);
     });
-    this.#request.on('error', () => (this.#closed = true));
+    this.#request.on('error', () => this.#ended());
   }
 
   get frames(): Frame[] {
@@ -97,6 +105,12 @@ export class EventStream {
     this.#request.destroy();
   }
 
+  #ended(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.options.onClose?.(this.#answer?.statusCode);
+  }
+
   /** Blocks end with an empty line; one may come in several pieces. */
   #take(text: string): void {
     const blocks = (this.#text + text).split('\n\n');
@@ -108,7 +122,7 @@ export class EventStream {
     const fields = new Map<string, string>();
     for (const line of block.split('\n')) {
       const [, name = '', value = ''] = /^([^:]*):? ?(.*)$/s.exec(line) ?? [];
-      if (name === '') this.comments += 1;
+      if (name === '') this.#commented();
       else fields.set(name, value);
     }
     const retry = fields.get('retry');
@@ -119,6 +133,12 @@ export class EventStream {
     if (id !== undefined) this.lastEventId = id;
     const frame = JSON.parse(data) as Frame;
     checkFrame(frame);
-    this.events.push({ name: fields.get('event') ?? 'message', id, frame });
+    if (this.options.keep !== false) this.events.push({ name: fields.get('event') ?? 'message', id, frame });
+    this.options.onFrame?.(frame);
+  }
+
+  #commented(): void {
+    this.comments += 1;
+    this.options.onComment?.();
   }
 }

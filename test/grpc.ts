@@ -2,6 +2,7 @@
 import {
   type CallOptions,
   type ChannelCredentials,
+  type ChannelOptions,
   Client,
   credentials as channelCredentials,
   type ClientDuplexStream,
@@ -48,8 +49,9 @@ export class Grpc {
     readonly address: string,
     private readonly token?: string,
     private readonly secure: ChannelCredentials = channelCredentials.createInsecure(),
+    channel: ChannelOptions = {},
   ) {
-    this.client = new Client(address, secure, { 'grpc.max_receive_message_length': -1 });
+    this.client = new Client(address, secure, { 'grpc.max_receive_message_length': -1, ...channel });
   }
 
   as(token: string): Grpc {
@@ -145,11 +147,17 @@ export class Grpc {
   }
 
   stream(name: 'ChatStream' | 'Chat', metadata: Readonly<Record<string, string>> = {}): GrpcStream {
+    return new GrpcStream(this.openStream(name, metadata));
+  }
+
+  /** For who reads it in a way of their own. */
+  openStream(
+    name: 'ChatStream' | 'Chat',
+    metadata: Readonly<Record<string, string>> = {},
+  ): ClientDuplexStream<Fields, Fields> {
     const { path, requestSerialize, responseDeserialize } = methodOf(name);
     const meta = this.metadata({ metadata });
-    return new GrpcStream(
-      this.client.makeBidiStreamRequest<Fields, Fields>(path, requestSerialize, responseDeserialize, meta),
-    );
+    return this.client.makeBidiStreamRequest<Fields, Fields>(path, requestSerialize, responseDeserialize, meta);
   }
 
   private metadata({ metadata = {} }: GrpcOptions): Metadata {

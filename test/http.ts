@@ -20,6 +20,8 @@ export interface CallOptions {
   /** Sent as JSON, or as it stands when it is a string. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Gives up waiting. */
+  readonly signal?: AbortSignal;
 }
 
 export class Http {
@@ -45,7 +47,11 @@ export class Http {
     return this.call('PUT', path, { ...options, body });
   }
 
-  async call(method: string, path: string, { token = this.token, body, headers }: CallOptions = {}): Promise<Answer> {
+  async call(
+    method: string,
+    path: string,
+    { token = this.token, body, headers, signal }: CallOptions = {},
+  ): Promise<Answer> {
     const response = await fetch(`${this.url}${path}`, {
       method,
       headers: {
@@ -55,6 +61,7 @@ export class Http {
       },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       redirect: 'manual',
+      ...(signal === undefined ? {} : { signal }),
     });
     const text = await response.text();
     const { status } = response;

@@ -34,6 +34,7 @@ interface Anchored {
 }
 
 export interface Standalone extends Anchored {
+  readonly grpc: readonly string[];
   readonly process: ServiceProcess;
   readonly home: string;
 }
@@ -42,13 +43,13 @@ export interface Standalone extends Anchored {
 export async function startStandalone(env: Environment = {}): Promise<Standalone> {
   const folder = await temporaryFolder('standalone');
   const home = join(folder.path, 'home');
-  const port = await freePort();
+  const [port, grpcPort] = [await freePort(), await freePort()];
   const standalone = await startService({
     name: 'standalone',
     app: 'standalone',
     port,
     logFile: join(folder.path, 'standalone.log'),
-    env: { PARLEY_HOME: home, JWT_SECRET: SECRET, GRPC_PORT: String(await freePort()), ...env },
+    env: { PARLEY_HOME: home, JWT_SECRET: SECRET, GRPC_PORT: String(grpcPort), ...env },
     ready: { line: /parley standalone ready/ },
   }).catch(async (error: unknown) => {
     const logs = logsIn(folder.path);
@@ -59,6 +60,7 @@ export async function startStandalone(env: Environment = {}): Promise<Standalone
   return {
     url,
     sockets: [socketUrl(url)],
+    grpc: [`127.0.0.1:${env['GRPC_PORT'] ?? grpcPort}`],
     http: new Http(url),
     process: standalone,
     home,
@@ -121,7 +123,7 @@ export function refusedByBroker({ folder }: Pick<Platform, 'folder'>): string[] 
 /** As a supervisor does: kill -9, and a start afterwards. */
 export async function killAndRestart(
   child: Child,
-  betweenThem: () => Promise<void> = async () => undefined,
+  betweenThem: () => Promise<unknown> = async () => undefined,
 ): Promise<void> {
   await child.kill();
   await betweenThem();

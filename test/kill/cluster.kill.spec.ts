@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { NatsCluster } from '#embedded';
 import { withLog } from '../log.js';
 import { killAndRestart, refusedByBroker, startSplit, type Split } from '../platform.js';
-import { Crowd } from './crowd.js';
+import { Crowd } from '../crowd/crowd.js';
 
 const PARTITIONS = 4;
 let platform: Split;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, test } from '@jest/globals';
 import { withLog } from '../log.js';
 import { embeddedNats, killAndRestart, killEmbedded, startStandalone, type Standalone } from '../platform.js';
-import { Crowd } from './crowd.js';
+import { Crowd } from '../crowd/crowd.js';
 
 const PARTITIONS = 4;
 const KILLS = 2;
