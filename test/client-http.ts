@@ -2,7 +2,8 @@
 import { randomInt } from 'node:crypto';
 import { parsePosition } from '#contract';
 import type { Fetched } from '#testing';
-import type { ClientOptions, Reply } from './client.js';
+import type { Reply } from './client-requests.js';
+import type { ClientOptions } from './client.js';
 import { Http, listAt, type Answer, type Fields } from './http.js';
 
 const RETRY_MIN_MS = 50;

@@ -13,6 +13,8 @@ import { recordedNow, type ClientHistory, type ClientStep, type SendOutcome } fr
 import { ClientHttp, Unavailable } from './client-http.js';
 import { openEvents, openSocket, type Line } from './client-line.js';
 import { ClientRecord } from './client-record.js';
+import { SocketRequests, type Reply } from './client-requests.js';
+import type { Fields } from './http.js';
 import type { Random } from './random.js';
 import type { Frame } from './socket.js';
 
@@ -31,23 +33,6 @@ export interface ClientOptions {
   readonly patient?: boolean;
 }
 
-/** What a request came to, however often it was repeated. */
-export type Reply =
-  | { readonly kind: 'acknowledged'; readonly frame: Omit<ServerFrameOf<'ack'>, 'op' | 'id'> }
-  | { readonly kind: 'skipped'; readonly seq: number }
-  | { readonly kind: 'refused'; readonly code: string }
-  /** The client was stopped first. */
-  | { readonly kind: 'unanswered' };
-
-interface Pending {
-  readonly frame: Fields & { readonly id: string; readonly op: string };
-  readonly resolve: (reply: Reply) => void;
-  sentAt: number;
-  /** How often it was sent on this connection: so many answers may come. */
-  times: number;
-}
-type Fields = Readonly<Record<string, unknown>>;
-
 const RECONNECT_MIN_MS = 50;
 const RECONNECT_MAX_MS = 400;
 const PING_MS = 1_000;
@@ -60,9 +45,11 @@ const COMMENT_EVERY_MS = 25_000;
 
 export class TestClient {
   readonly record = new ClientRecord();
-  readonly #pending = new Map<string, Pending>();
-  /** Requests of this connection that have their answer, and may get another. */
-  readonly #repeated = new Set<string>();
+  readonly #requests = new SocketRequests({
+    transmit: (frame) => this.#transmit(frame),
+    later: (work, afterMs) => this.#later(work, afterMs),
+    fault: (what) => this.#fault(what),
+  });
   /** By room: the last timeline entry that it has. */
   readonly #last = new Map<string, number>();
   readonly #http: ClientHttp;
@@ -78,7 +65,6 @@ export class TestClient {
   /** It has stopped reading: what it does not hear is its own doing. */
   #paused = false;
   #attempts: number;
-  #requests = 0;
   #heardAt = 0;
   #refetching = 0;
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -111,7 +97,7 @@ export class TestClient {
   }
 
   get unanswered(): number {
-    return this.#pending.size + this.#http.pending;
+    return this.#requests.unanswered + this.#http.pending;
   }
 
   get acknowledged(): number {
@@ -193,12 +179,7 @@ export class TestClient {
   /** Repeats the request, as it is, over every loss of the connection, until it has an answer that is not temporary. */
   request(fields: Fields & { readonly op: string }): Promise<Reply> {
     if (this.options.via === 'events') return this.#http.request(fields);
-    const frame = { ...fields, id: `r${(this.#requests += 1)}` };
-    return new Promise((resolve) => {
-      const pending = { frame, resolve, sentAt: 0, times: 0 };
-      this.#pending.set(frame.id, pending);
-      this.#transmit(pending);
-    });
+    return this.#requests.ask(fields);
   }
 
   async #send(room: string, content: string, key: string, ask: () => Promise<Reply>): Promise<SendOutcome> {
@@ -273,7 +254,7 @@ export class TestClient {
         if (this.#state === 'up' || this.options.via === 'events') this.#cursor = frame.cursor;
         return;
       case 'skip':
-        if (frame.key !== undefined) this.#answeredBySkip(frame.key, frame.seq);
+        if (frame.key !== undefined) this.#requests.answeredBySkip(frame.key, frame.seq);
         return this.#take(frame.room, frame.seq, frame.prev);
       case 'event':
         return this.#event(frame);
@@ -294,11 +275,7 @@ export class TestClient {
     if (frame.recovered && !isFirst) this.resumes += 1;
     // Without a cursor there is nothing to recover, and the welcome says where everything begins.
     if (!frame.recovered || isFirst) this.#startAnew(frame, isFirst);
-    this.#repeated.clear();
-    for (const pending of this.#pending.values()) {
-      pending.times = 0;
-      this.#transmit(pending);
-    }
+    this.#requests.again();
   }
 
   /** The feed goes on from the welcome's places; what lies between is read over HTTP. */
@@ -361,39 +338,17 @@ export class TestClient {
     );
   }
 
-  #transmit(pending: Pending): void {
-    if (this.#state !== 'up' && this.#state !== 'replaying') return;
-    pending.sentAt = Date.now();
-    pending.times += 1;
-    this.#line?.send(pending.frame);
+  #transmit(frame: object): boolean {
+    if (!this.#line || (this.#state !== 'up' && this.#state !== 'replaying')) return false;
+    this.#line.send(frame);
+    return true;
   }
 
   #answered(frame: ServerFrameOf<'ack'> | ServerFrameOf<'error'>): void {
-    const pending = this.#pending.get(String(frame.id));
-    if (!pending) {
-      // The last word of a stream of events, where a socket has a close code.
-      const isFarewell = this.options.via === 'events' && frame.op === 'error' && frame.temporary;
-      const isKnown = isFarewell || this.#repeated.has(String(frame.id));
-      if (frame.op === 'error' && !isKnown) this.#fault(`an error out of the blue: ${JSON.stringify(frame)}`);
-      return;
-    }
-    if (frame.op === 'error' && frame.temporary)
-      return this.#later(() => this.#pending.has(pending.frame.id) && this.#transmit(pending), frame.retryMs ?? 100);
-    this.#settle(pending, frame.op === 'ack' ? { kind: 'acknowledged', frame } : { kind: 'refused', code: frame.code });
-  }
-
-  /** The acknowledgement was lost; the echo that was held back stands for it. */
-  #answeredBySkip(key: string, seq: number): void {
-    for (const pending of this.#pending.values())
-      if (pending.frame['key'] === key) this.#settle(pending, { kind: 'skipped', seq });
-  }
-
-  #settle(pending: Pending, reply: Reply): void {
-    this.#pending.delete(pending.frame.id);
-    if (pending.times > 1) this.#repeated.add(pending.frame.id);
-    if (reply.kind === 'refused' && reply.code === 'internal')
-      this.#fault(`an internal error for ${JSON.stringify(pending.frame)}`);
-    pending.resolve(reply);
+    if (this.#requests.answered(frame)) return;
+    // The last word of a stream of events, where a socket has a close code.
+    const isFarewell = this.options.via === 'events' && frame.op === 'error' && frame.temporary;
+    if (!isFarewell) this.#fault(`an error out of the blue: ${JSON.stringify(frame)}`);
   }
 
   #tend(): void {
@@ -406,11 +361,8 @@ export class TestClient {
       if (!patient) this.#fault(`silence for ${silenceMaxMs} ms while ${this.#state}`);
       this.#line.cut();
     }
-    for (const pending of this.#pending.values()) {
-      if (this.#state !== 'up' || pending.sentAt === 0 || now - pending.sentAt < ANSWER_MAX_MS) continue;
-      if (!patient) this.#fault(`no answer for ${ANSWER_MAX_MS} ms: ${JSON.stringify(pending.frame)}`);
-      this.#transmit(pending);
-    }
+    for (const frame of this.#state === 'up' ? this.#requests.overdue(ANSWER_MAX_MS) : [])
+      if (!patient) this.#fault(`no answer for ${ANSWER_MAX_MS} ms: ${JSON.stringify(frame)}`);
   }
 
   #step(step: ClientStep): void {

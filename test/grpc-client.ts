@@ -13,7 +13,8 @@ import { waitUntil } from '#embedded';
 import { recordedNow, type ClientHistory, type SendOutcome } from '#testing';
 import { ClientHttp, Unavailable } from './client-http.js';
 import { ClientRecord } from './client-record.js';
-import type { ClientOptions, Reply } from './client.js';
+import type { Reply } from './client-requests.js';
+import type { ClientOptions } from './client.js';
 import { Grpc, type GrpcAnswer } from './grpc.js';
 import { textAt, type Fields } from './http.js';
 
@@ -52,6 +53,8 @@ export class GrpcClient {
   readonly #last = new Map<string, number>();
   /** By room: what came after this may not have been shown, and is to be read back. */
   readonly #gaps = new Map<string, number>();
+  /** By room: since when its stream shows it, ms. */
+  readonly #shownAt = new Map<string, number>();
   readonly #channels: Grpc[];
   readonly #http: ClientHttp;
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -192,9 +195,12 @@ export class GrpcClient {
     await waitUntil(`${this.options.name} has read its rooms again`, ANSWER_MAX_MS * 2, () => this.isUp);
   }
 
-  /** Of the rooms that it shows, those whose newest message it has not. */
-  unheard(newest: ReadonlyMap<string, number>): string[] {
-    return [...this.rooms].filter((room) => (this.#last.get(room) ?? 0) < (newest.get(room) ?? 0));
+  /** Of the rooms that it shows, those whose newest message it has not, though that came when it was shown them. */
+  unheard(newest: ReadonlyMap<string, { readonly seq: number; readonly at: number }>): string[] {
+    return [...this.rooms].filter((room) => {
+      const { seq, at } = newest.get(room) ?? { seq: 0, at: 0 };
+      return (this.#last.get(room) ?? 0) < seq && at > (this.#shownAt.get(room) ?? Infinity);
+    });
   }
 
   // --- its stream
@@ -245,6 +251,7 @@ export class GrpcClient {
         return this.#opened({ ...(since === undefined ? {} : { since }), recovered: metadata['recovered'] === 'true' });
       case 'joined':
         this.record.steps.push({ kind: 'shown', at, room });
+        this.#shownAt.set(room, at);
         return this.#missed(room);
       case 'message':
         return this.#message(at, room, (action['message'] ?? {}) as Fields);

@@ -277,10 +277,11 @@ function roomOf(subject: string): string {
 }
 
 /** By room that the user is in at the end: its newest message, if that came after they had joined. */
-function newestFor(user: string, log: readonly StoredEntry[]): Map<string, number> {
-  const newest = new Map<string, number>();
+function newestFor(user: string, log: readonly StoredEntry[]): Map<string, StoredEntry> {
+  const newest = new Map<string, StoredEntry>();
   const inside = new Set<string>();
-  for (const { subject, seq, decoded } of log) {
+  for (const entry of log) {
+    const { subject, decoded } = entry;
     if (decoded.kind !== 'event') continue;
     const { event } = decoded;
     const room = roomOf(subject);
@@ -290,7 +291,7 @@ function newestFor(user: string, log: readonly StoredEntry[]): Map<string, numbe
       if (isIn) inside.add(room);
       else inside.delete(room);
     }
-    if (event.type === 'MessageSent' && inside.has(room)) newest.set(room, seq);
+    if (event.type === 'MessageSent' && inside.has(room)) newest.set(room, entry);
   }
   return newest;
 }

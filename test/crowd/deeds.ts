@@ -1,7 +1,7 @@
 /** What people do: each draws from a sequence of their own. */
 import type { SendOutcome } from '#testing';
 import { ClientHttp } from '../client-http.js';
-import type { Reply } from '../client.js';
+import type { Reply } from '../client-requests.js';
 import type { Random } from '../random.js';
 import type { Person } from './people.js';
 import type { Channel, RoomPlan } from './rooms.js';

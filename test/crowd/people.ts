@@ -1,6 +1,6 @@
 /** Who the crowd is: people on sockets, on sockets but sending over HTTP, on server-sent events, and on gRPC streams. */
 import type { SendOutcome } from '#testing';
-import { TestClient, type Reply } from '../client.js';
+import { TestClient } from '../client.js';
 import { GrpcClient } from '../grpc-client.js';
 import { tokenFor } from '../platform.js';
 import type { Random } from '../random.js';
@@ -54,5 +54,3 @@ export class Person {
     return `${this.user} (${this.way}): ${isUp ? 'up' : 'not up'}, ${unanswered} unanswered, cursor ${cursor}, ${faults.length} faults`;
   }
 }
-
-export type Answer = Pick<Reply, 'kind'> & { readonly code?: string };

@@ -237,10 +237,7 @@ export class Feed {
     this.following.learnMember(user, roomId, seq);
   }
 
-  /**
-   * A change of membership that was looked up: a room that has seen it, or is past it, does not pass it on again. One that has yet
-   * to take it will, in its place.
-   */
+  /** A change of membership that was looked up. A room that has yet to take it passes it on then; another does not again. */
   offerChange(entry: StoredEntry): void {
     this.offer(entry);
     const subject = parseLogSubject(entry.subject);
