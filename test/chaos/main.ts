@@ -53,9 +53,11 @@ async function runSeeds(options: ChaosOptions): Promise<SeedReport[]> {
 }
 
 function tell(report: SeedReport, options: ChaosOptions, say: (text: string) => void): void {
-  const { seed, violations, failures } = report;
+  const { seed, violations, shortest, failures } = report;
   say(`NOT GOOD: ${violations.length} violations, ${failures.length} failures`);
   if (violations.length > 0) process.stdout.write(`${describeViolations(violations)}\n`);
+  if (shortest) process.stdout.write(`the shortest history that shows ${shortest.violation.what}:\n`);
+  for (const line of shortest ? linesOf(shortest.history) : []) process.stdout.write(`    ${line}`);
   failures.forEach((failure) => process.stdout.write(`failure: ${failure}\n`));
   process.stdout.write(`the whole history and every log: ${join(options.out, `seed-${seed}`)}\n`);
   process.stdout.write(`again: ${commandFor(seed, options)}\n`);

@@ -1,7 +1,7 @@
 /** One seed: a fresh cluster, a crowd, the schedule, and the verdict on what came of it. */
 import { rmSync } from 'node:fs';
 import { startPlatform, temporaryFolder, type Platform } from '#embedded';
-import { checkHistory, recordedNow, type History, type Violation } from '#testing';
+import { checkHistory, recordedNow, shortestHistory, type History, type Shortest, type Violation } from '#testing';
 import { assertCheckerBites, Crowd, type Tally } from '../crowd/crowd.js';
 import { checkNothingUndescribed } from '../described.js';
 import { withLog } from '../log.js';
@@ -29,6 +29,8 @@ export interface SeedReport {
   readonly tookMs: number;
   readonly rounds: readonly RoundReport[];
   readonly violations: readonly Violation[];
+  /** The fewest records that show the first of them. */
+  readonly shortest?: Shortest;
   /** What else must not be: ends that nobody asked for, faults at clients, somebody who does not go on. */
   readonly failures: readonly string[];
   readonly notes: readonly string[];
@@ -156,6 +158,7 @@ class SeedRun {
   report(): SeedReport {
     const { seed } = this.options;
     const crowd = this.#crowd;
+    const [violation] = this.#violations;
     const clients = this.history?.clients ?? [];
     const steps = clients.flatMap((client) => client.steps);
     const isDelivery = (step: (typeof steps)[number]): boolean =>
@@ -172,6 +175,7 @@ class SeedRun {
       tookMs: recordedNow() - this.startedAt,
       rounds: this.#rounds,
       violations: this.#violations,
+      ...(violation && this.history && { shortest: shortestHistory(this.history, violation) }),
       failures: this.failures,
       notes: this.#arena?.notes ?? [],
       clients: clients.length,
