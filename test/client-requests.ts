@@ -60,12 +60,18 @@ export class SocketRequests {
   /** False: it answers nothing that was asked. */
   answered(frame: ServerFrameOf<'ack'> | ServerFrameOf<'error'>): boolean {
     const pending = this.#pending.get(String(frame.id));
-    if (!pending) return frame.op === 'ack' || this.#repeated.has(String(frame.id));
+    if (!pending) return frame.op === 'ack' || this.#repeated.has(String(frame.id)) || this.#mayComeLate(frame);
     if (frame.op === 'ack') this.#settle(pending, { kind: 'acknowledged', frame });
     else if (!frame.temporary) this.#settle(pending, { kind: 'refused', code: frame.code });
     else
       this.host.later(() => this.#pending.has(pending.frame.id) && this.#transmit(pending), frame.retryMs ?? RETRY_MS);
     return true;
+  }
+
+  /** That nothing is known of a request yet may be said after its echo has told. */
+  #mayComeLate({ id, temporary }: ServerFrameOf<'error'>): boolean {
+    const number = Number(/^r(\d+)$/.exec(String(id))?.[1]);
+    return temporary && number <= this.#count;
   }
 
   /** The acknowledgement was lost; the echo that was held back stands for it. */

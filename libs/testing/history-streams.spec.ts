@@ -186,3 +186,37 @@ describe('a plain socket', () => {
     expect(kindsAfter(lacking, 'plain', DUO)).toEqual(['hole']);
   });
 });
+
+describe('a stream that goes on after its user has left', () => {
+  const LEFT_AT = 3_000;
+  /** A leaving at 3 s, and a line after it that comes so much later. */
+  const after = (lateMs: number, opened = 10) => {
+    const { writer, history, room, steps, show } = talk();
+    steps.splice(6, 1, {
+      kind: 'opened',
+      at: opened,
+      since: cursorAfter(...writer.log.slice(-3, -2)),
+      recovered: true,
+    });
+    const left = writer.leave(room, 'ann');
+    (left as { at: number }).at = LEFT_AT;
+    const line = writer.say(room, 'bob', 'unheard');
+    (line as { at: number }).at = LEFT_AT + 1;
+    steps.push(show(line, LEFT_AT + lateMs));
+    return history;
+  };
+  const kinds = (history: ReturnType<typeof after>, copiesWereLost: boolean): ViolationKind[] =>
+    checkHistory({ ...history, copiesWereLost })
+      .map(({ kind }) => kind)
+      .filter((kind) => kind === 'outside-membership');
+
+  test('is forgiven for as long as a broken platform may be without notices', () => {
+    expect(kinds(after(20_000), true)).toEqual([]);
+    expect(kinds(after(60_000), true)).toEqual(['outside-membership']);
+  });
+
+  test('is not forgiven where no copy was lost, nor to a stream that was opened since', () => {
+    expect(kinds(after(20_000), false)).toEqual(['outside-membership']);
+    expect(kinds(after(20_000, LEFT_AT + 1), true)).toEqual(['outside-membership']);
+  });
+});

@@ -42,8 +42,15 @@ interface Owed {
   upTo: number;
 }
 
-export function checkStream(truth: Truth, client: ClientHistory, sent: SentTimes): Violation[] {
-  return new StreamCheck(truth, client, sent).run();
+/** A broken platform may be without notices for as long as it takes to heal. */
+const NOTICE_WITHIN_MS = 45_000;
+
+export function checkStream(
+  truth: Truth,
+  client: ClientHistory,
+  { sent, copiesWereLost = false }: { readonly sent: SentTimes; readonly copiesWereLost?: boolean | undefined },
+): Violation[] {
+  return new StreamCheck(truth, client, sent, copiesWereLost).run();
 }
 
 class StreamCheck {
@@ -57,6 +64,7 @@ class StreamCheck {
     private readonly truth: Truth,
     private readonly client: ClientHistory,
     private readonly sent: SentTimes,
+    private readonly copiesWereLost: boolean,
   ) {
     this.#findings = new Findings(client);
   }
@@ -115,8 +123,10 @@ class StreamCheck {
     const sentAt = this.sent.of(message);
     if (sentAt !== undefined && at < sentAt)
       this.#violate('too-early', room, `received ${seq} before it was sent`, [step, { sentAt }], seq);
-    if (!wasMember(known, this.client.user, seq))
+    if (!wasMember(known, this.client.user, seq)) {
+      if (this.#leavingWasLost(known, seq, at)) return;
       return this.#violate('outside-membership', room, `received ${seq}`, [step, ...this.#periods(known)], seq);
+    }
     const last = connection.last.get(room) ?? 0;
     if (seq <= last)
       return this.#violate('repeat', room, `received ${seq} after ${last} on one connection`, [step], seq);
@@ -196,7 +206,18 @@ class StreamCheck {
     });
     if (events.length === 0) return this.#violate('not-in-log', room, `${user} never ${what}`, [step]);
     if (events.some(({ seq }) => touchesMembership(known, this.client.user, seq))) return;
+    if (known && events.some(({ seq }) => this.#leavingWasLost(known, seq, step.at))) return;
     this.#violate('outside-membership', room, `was told that ${user} ${what}`, [step, ...this.#periods(known)]);
+  }
+
+  /**
+   * The copy of the user's leaving was lost, so the room goes on for them until a notice tells of it. A client of messages is told of
+   * neither: only time can say that it was too long. What was opened since then knows better.
+   */
+  #leavingWasLost(room: RoomTruth, seq: number, at: number): boolean {
+    const ended = room.periods.get(this.client.user)?.findLast(({ to }) => to < seq);
+    if (!this.copiesWereLost || !ended || !this.#connection) return false;
+    return this.#connection.opened.at < ended.toAt && at - ended.toAt < NOTICE_WITHIN_MS;
   }
 
   #refetched(step: Step<'refetched'>): void {

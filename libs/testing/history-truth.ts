@@ -40,6 +40,7 @@ export interface Period {
   readonly from: number;
   readonly fromAt: number;
   to: number;
+  toAt: number;
 }
 
 export interface RoomTruth {
@@ -162,9 +163,12 @@ function setMember(room: RoomTruth, { seq, at }: StoredEntry, member: MemberStat
   room.periods.set(member.userId, periods);
   const was = before?.standing === 'member';
   const is = member.standing === 'member';
-  if (is && !was) periods.push({ from: seq, fromAt: at, to: Infinity });
+  if (is && !was) periods.push({ from: seq, fromAt: at, to: Infinity, toAt: Infinity });
   const last = periods.at(-1);
-  if (was && !is && last) last.to = seq;
+  if (was && !is && last) {
+    last.to = seq;
+    last.toAt = at;
+  }
 }
 
 /** Whether the user was a member when the entry was stored. */

@@ -30,7 +30,7 @@ export function checkHistory(history: History): Violation[] {
     ...checkSends(truth, clients),
     ...clients.flatMap((client) =>
       client.via === 'grpc' || client.via === 'plain'
-        ? checkStream(truth, client, sent)
+        ? checkStream(truth, client, { sent, copiesWereLost })
         : checkFeed(truth, client, { sent, copiesWereLost }),
     ),
     ...checkViews(truth, history),

@@ -7,7 +7,7 @@ import { withLog } from '../log.js';
 import { Http, textAt } from '../http.js';
 import { startSplit, tokenFor, type Split } from '../platform.js';
 import { connect, type Socket } from '../socket.js';
-import { Crowd } from '../kill/crowd.js';
+import { Crowd } from '../crowd/crowd.js';
 
 const PARTITIONS = 4;
 /** What a service gives itself, and a little for the machine. */
@@ -24,7 +24,7 @@ afterAll(async () => {
 }, 120_000);
 
 test('SIGTERM of each service in turn, while 20 people talk, breaks no promise, and each ends in order', async () => {
-  const crowd = await Crowd.gather(platform, 'drain-');
+  const crowd = await Crowd.gather(platform, { prefix: 'drain-' });
   const ends: string[] = [];
   try {
     crowd.talk();

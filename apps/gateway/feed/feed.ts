@@ -83,7 +83,7 @@ export class Feed {
     this.views = options.views;
     this.subjects = new Subjects(this.log.partitions);
     this.places = new Places(this.log, this.views, this.subjects);
-    this.ends = new LogEnds(this.log);
+    this.ends = new LogEnds(this.log, (partition) => this.mark(partition));
     this.reads = new RoomReads(this.log, this.subjects, this.places);
     this.partitions = Array.from({ length: this.log.partitions }, (_, number) => new Partition(number, this));
   }
@@ -122,15 +122,9 @@ export class Feed {
     await Promise.all(this.partitions.map((partition, i) => partition.reach(seqs[i] ?? 0)));
   }
 
-  /**
-   * The partitions' last sequences as of now or later.
-   * @param known by partition, what is in the log for certain
-   * @throws LogUnavailableError
-   */
+  /** The partitions' last sequences as of now or later; of no leader that is behind what is known to be in the log. */
   lastSequences(known: readonly number[] = []): Promise<number[]> {
-    return Promise.all(
-      this.partitions.map(({ number, mark }) => this.ends.atLeast(number, Math.max(mark, known[number] ?? 0))),
-    );
+    return Promise.all(this.partitions.map(({ number }) => this.ends.of(number, known[number])));
   }
 
   // --- readers and users
@@ -209,8 +203,7 @@ export class Feed {
   }
 
   private async locate(roomId: string, known: Anchor | undefined): Promise<RoomStart> {
-    const partition = this.subjects.partitionOfRoom(roomId);
-    const end = await this.ends.atLeast(partition, this.mark(partition));
+    const end = await this.ends.of(this.subjects.partitionOfRoom(roomId));
     const [timeline, roster, config] = await Promise.all([
       this.log.last(this.subjects.timeline(roomId)),
       this.log.last(this.subjects.roster(roomId)),
@@ -242,8 +235,8 @@ export class Feed {
     this.offer(entry);
     const subject = parseLogSubject(entry.subject);
     if (subject?.kind !== 'member') return;
-    const room = this.rooms.get(subject.roomId)?.room;
-    if (entry.seq > this.mark(entry.partition) && room?.lacks(entry.subject, entry.seq) === true) return;
+    const takesIt = this.activeRoom(subject.roomId)?.lacks(entry.subject, entry.seq) === true;
+    if (takesIt && entry.seq > this.mark(entry.partition)) return;
     const event = entry.decoded.kind === 'event' ? entry.decoded.event : undefined;
     if (event !== undefined && 'member' in event.data)
       this.onMembership(subject.roomId, entry.seq, event.data.member, isJoining(event));
@@ -306,7 +299,7 @@ export class Feed {
       if (parsed === undefined || !('roomId' in parsed)) continue;
       const active = this.rooms.get(parsed.roomId);
       if (active !== undefined) reads.push(this.takeMissingOf(active, parsed.kind, subject, seq, after));
-      else if (parsed.kind === 'member' && this.lacksMembership(parsed.userToken, parsed.roomId, seq))
+      else if (parsed.kind === 'member' && this.users.get(parsed.userToken)?.lacks(parsed.roomId, seq) === true)
         reads.push(this.readMissing(partition, subject, seq, after));
     }
     await Promise.all(reads);
@@ -334,11 +327,6 @@ export class Feed {
     if (!room.lacks(subject, seq)) return;
     if (kind === 'timeline') return room.fillTo(seq);
     await this.readMissing(room.partition, subject, seq, after);
-  }
-
-  private lacksMembership(token: string, roomId: string, seq: number): boolean {
-    const user = this.users.get(token);
-    return user !== undefined && (user.memberships.get(roomId)?.seq ?? 0) < seq;
   }
 
   private async readMissing(partition: number, subject: string, upTo: number, after: number): Promise<void> {

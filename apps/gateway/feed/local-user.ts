@@ -62,6 +62,11 @@ export class LocalUser {
     await subscription?.stop();
   }
 
+  /** Whether a change of membership has not been heard of. */
+  lacks(roomId: string, seq: number): boolean {
+    return (this.memberships.get(roomId)?.seq ?? 0) < seq;
+  }
+
   isMember(roomId: string): boolean {
     return this.memberships.get(roomId)?.member ?? false;
   }

@@ -14,25 +14,30 @@ const ASK_AGAIN_MS = 100;
 export class LogEnds {
   private readonly asked = new Map<number, Promise<number>>();
 
-  constructor(private readonly log: Pick<EventLog, 'lastSequence'>) {}
+  constructor(
+    private readonly log: Pick<EventLog, 'lastSequence'>,
+    /** Up to where a partition is known anyway. */
+    private readonly mark: (partition: number) => number = () => 0,
+  ) {}
 
   /**
    * A partition's last sequence as of now or later.
-   * @param known what is in the log for certain
+   * @param known what else is in the log for certain
    * @throws LogUnavailableError
    */
-  async atLeast(partition: number, known: number): Promise<number> {
+  async of(partition: number, known = 0): Promise<number> {
+    const atLeast = Math.max(known, this.mark(partition));
     const giveUpAtMs = performance.now() + BEHIND_MS;
     for (;;) {
-      const end = await this.of(partition);
-      if (end >= known) return end;
+      const end = await this.ask(partition);
+      if (end >= atLeast) return end;
       if (performance.now() >= giveUpAtMs)
-        throw new LogUnavailableError(`partition ${partition}: its leader is behind: ${end}, but there is ${known}`);
+        throw new LogUnavailableError(`partition ${partition}: its leader is behind: ${end}, but there is ${atLeast}`);
       await delay(ASK_AGAIN_MS);
     }
   }
 
-  private of(partition: number): Promise<number> {
+  private ask(partition: number): Promise<number> {
     const asked = this.asked.get(partition);
     if (asked !== undefined) return asked;
     const end = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
