@@ -2,9 +2,8 @@
  * How an edge (HTTP, socket, gRPC) hands a command on: request/reply in the packet format of Nest's NATS transport. A
  * command without a key gets one here, so that an edge can repeat it when the answer is lost: the log takes it once.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type NatsConnection, NoRespondersError, RequestError, TimeoutError } from '@nats-io/transport-node';
+import type { Msg } from '@nats-io/transport-node';
 import {
   type Actor,
   type CommandName,
@@ -13,9 +12,10 @@ import {
   COMMANDS,
   commandSubject,
   DomainError,
-  newKey,
 } from '#contract';
+import { freshKey } from './fresh-key.js';
 import { Gate } from './gate.js';
+import { Requester, type RequestConnection } from './requester.js';
 
 /** One attempt's wait for an answer; a broken broker elects a leader within 4 to 8 s. */
 const ATTEMPT_MS = 5_000;
@@ -23,6 +23,8 @@ const ATTEMPT_MS = 5_000;
 const GIVE_UP_MS = 15_000;
 const RETRY_WAIT_MS = 50;
 const RETRY_WAIT_MAX_MS = 1_000;
+/** Nest answers only packets that have one; which answer is whose is told by the reply's subject. */
+const PACKET_ID = '1';
 
 /**
  * Requests of one process that have no answer yet, and their bytes: as many as the log takes in half a second. A command service that
@@ -38,8 +40,11 @@ export class CommandBus {
     weight: REQUEST_BYTES_MAX,
     refusal: 'too many requests wait for their answers',
   });
+  private readonly requester: Requester;
 
-  constructor(private readonly nats: Pick<NatsConnection, 'request'>) {}
+  constructor(nats: RequestConnection) {
+    this.requester = new Requester(nats, ATTEMPT_MS);
+  }
 
   /**
    * Runs a command and answers with its place in the log.
@@ -48,7 +53,7 @@ export class CommandBus {
    */
   async run(name: CommandName, actor: Actor, body: unknown, key?: string): Promise<CommandResult> {
     const subject = commandSubject(COMMANDS[name].service, name);
-    const data = { actor, body, key: key ?? newKey(Date.now(), randomBytes(10)) };
+    const data = { actor, body, key: key ?? freshKey() };
     const reply = (await this.request(subject, data)) as CommandReply;
     if ('ok' in reply) return reply.ok;
     const { code, detail, retryMs } = reply.refused;
@@ -60,7 +65,7 @@ export class CommandBus {
    * @throws DomainError `unavailable`, at once when too many wait already; or `internal` when the handler crashed
    */
   async request(subject: string, data: unknown): Promise<unknown> {
-    const packet = written({ pattern: subject, data, id: randomUUID() });
+    const packet = written({ pattern: subject, data, id: PACKET_ID });
     return this.gate.run(() => this.untilAnswered(subject, packet), packet.length);
   }
 
@@ -74,17 +79,15 @@ export class CommandBus {
     }
   }
 
+  /** Undefined when nobody listens, or the answer did not come: the request may be made again, because every command has a key. */
   private async attempt(subject: string, packet: string): Promise<{ response: unknown } | undefined> {
-    try {
-      const message = await this.nats.request(subject, packet, { timeout: ATTEMPT_MS });
-      const answer = message.json<{ response?: unknown; err?: unknown }>();
-      if (answer.err !== undefined) throw new DomainError('internal', undefined, { cause: answer.err });
-      return { response: answer.response };
-    } catch (error) {
-      if (nobodyAnswered(error)) return undefined;
-      if (error instanceof DomainError) throw error;
-      throw new DomainError('unavailable', undefined, { cause: error });
-    }
+    const message = await this.requester.ask(subject, packet).catch((cause: unknown) => {
+      throw new DomainError('unavailable', undefined, { cause });
+    });
+    if (message === undefined) return undefined;
+    const answer = read(message);
+    if (answer.err !== undefined) throw new DomainError('internal', undefined, { cause: answer.err });
+    return { response: answer.response };
   }
 }
 
@@ -98,8 +101,10 @@ function written(packet: object): string {
   }
 }
 
-/** Nobody listens, or the answer did not come: the request may be made again, because every command has a key. */
-function nobodyAnswered(error: unknown): boolean {
-  if (error instanceof TimeoutError || error instanceof NoRespondersError) return true;
-  return error instanceof RequestError && nobodyAnswered(error.cause);
+function read(message: Msg): { response?: unknown; err?: unknown } {
+  try {
+    return message.json<{ response?: unknown; err?: unknown }>();
+  } catch (cause) {
+    throw new DomainError('unavailable', undefined, { cause });
+  }
 }

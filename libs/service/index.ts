@@ -3,6 +3,7 @@ export { type AttachmentInfo, Attachments, attachmentType, type NewAttachment } 
 export { makeBuckets } from './buckets.js';
 export { CommandBus } from './command-bus.js';
 export { type Config, ConfigError, type IdentitySource, loadConfig } from './config.js';
+export { freshKey } from './fresh-key.js';
 export { Gate, type GateLimits } from './gate.js';
 export { Health, healthAnswer, serveHealth } from './health.js';
 export { bearerToken, createTokenVerifier, type Identity, OWN_TOKENS, type TokenVerifier } from './identity.js';

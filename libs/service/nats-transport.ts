@@ -4,7 +4,8 @@
  * extra: `@MessagePattern(subject, { queue })`.
  */
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
-import { ServerNats } from '@nestjs/microservices';
+import { NatsContext, ServerNats, type WritePacket } from '@nestjs/microservices';
+import { isObservable } from 'rxjs';
 
 export class NatsTransport extends ServerNats {
   private readonly serving: Subscription[] = [];
@@ -33,13 +34,28 @@ export class NatsTransport extends ServerNats {
   }
 
   override async handleMessage(subject: string, message: Msg): Promise<unknown> {
-    const handled: Promise<unknown> = super.handleMessage(subject, message);
+    const handled = this.answer(subject, message);
     this.underWay.add(handled);
     try {
       return await handled;
     } finally {
       this.underWay.delete(handled);
     }
+  }
+
+  /**
+   * A request with one answer is answered here, in the packets of Nest's server, for which every answer is a stream that is
+   * serialised packet by packet: a fifth of a send. Everything else is left to it.
+   */
+  private async answer(subject: string, message: Msg): Promise<unknown> {
+    const handler = this.messageHandlers.get(subject);
+    const packet: unknown = handler === undefined || message.reply === undefined ? undefined : message.json();
+    if (handler === undefined || !isRequest(packet)) return super.handleMessage(subject, message);
+    const { id, data } = packet;
+    const answer: unknown = await handler(data, new NatsContext([message.subject, message.headers]));
+    const respond = (part: WritePacket): void => void message.respond(JSON.stringify({ ...part, id }));
+    if (isObservable(answer)) return this.send(answer, respond);
+    return message.respond(JSON.stringify({ response: answer, isDisposed: true, id }));
   }
 
   /** Takes nothing new, answers what has arrived, and leaves the connection to the process. */
@@ -49,4 +65,9 @@ export class NatsTransport extends ServerNats {
     while (this.underWay.size > 0) await Promise.allSettled(this.underWay);
     await this.nats.flush();
   }
+}
+
+/** What has no id is an event, to which there is no answer. */
+function isRequest(packet: unknown): packet is { readonly id: unknown; readonly data: unknown } {
+  return typeof packet === 'object' && packet !== null && 'id' in packet && packet.id !== undefined && 'data' in packet;
 }

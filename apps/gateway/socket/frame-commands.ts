@@ -1,5 +1,4 @@
 /** Frames that carry a command: found by the contract's entries, run as the user's. */
-import { randomBytes } from 'node:crypto';
 import {
   channelRoomId,
   type ClientFrame,
@@ -9,10 +8,9 @@ import {
   type CommandResult,
   COMMANDS,
   fields,
-  newKey,
   type ServerFrameOf,
 } from '#contract';
-import type { Identity } from '#service';
+import { freshKey, type Identity } from '#service';
 import type { UserCommands } from '../commands/user-commands.js';
 import type { Reader } from '../feed/reader.js';
 
@@ -46,7 +44,7 @@ export class FrameCommands {
     key: string | undefined,
     reader: Reader,
   ): Promise<CommandResult> {
-    const sentKey = key ?? newKey(Date.now(), randomBytes(10));
+    const sentKey = key ?? freshKey();
     const keyId = commandKeyId(identity.userId, 'SendMessage', roomOf(body), sentKey);
     reader.user.expect(keyId, { reader, key });
     try {
