@@ -8,7 +8,7 @@ import { TRANSIENT } from '#contract';
 import { appendAll, appendOne, type AppendPort } from './appending.js';
 import type { ConnectionWatch } from './connection.js';
 import { DirectGets } from './direct-gets.js';
-import { follow } from './follow.js';
+import { follow, type FollowPort } from './follow.js';
 import type { JetStreamApi } from './jetstream-api.js';
 import { LastValues } from './last-values.js';
 import { LeaderReads } from './leader-reads.js';
@@ -115,9 +115,14 @@ export class JetStreamLog implements EventLog {
     return this.#reads.entry(partition, seq);
   }
 
-  async follow(
+  follow(options: FollowOptions, onBatch: (entries: StoredEntry[], last: number) => Promise<void>): Promise<void> {
+    return this.#follow(options, (partition, after, max) => this.#reads.step(partition, after, max), onBatch);
+  }
+
+  async #follow<E extends { readonly seq: number }>(
     options: FollowOptions,
-    onBatch: (entries: StoredEntry[], last: number) => Promise<void>,
+    read: FollowPort<E>['step'],
+    onBatch: (entries: E[], last: number) => Promise<void>,
   ): Promise<void> {
     this.#wakeUps.join();
     try {
@@ -125,7 +130,7 @@ export class JetStreamLog implements EventLog {
         {
           step: async (partition, after, max) => {
             this.#identity.assertSame();
-            return this.#reads.step(partition, after, max);
+            return read(partition, after, max);
           },
           more: (partition, after, emptySteps, signal) => this.#wakeUps.more(partition, after, emptySteps, signal),
         },
@@ -161,7 +166,12 @@ export class JetStreamLog implements EventLog {
     });
     const timer = setInterval(() => collector.flush(), LOG_LIMITS.tailsMs);
     try {
-      await this.follow({ partition, after, signal }, async (entries) => collector.add(entries));
+      // What moved is told by the subjects: no payload is read.
+      await this.#follow(
+        { partition, after, signal, paceMs: LOG_LIMITS.tailsPaceMs },
+        (...range) => this.#reads.rawStep(...range),
+        async (entries) => collector.add(entries),
+      );
     } finally {
       clearInterval(timer);
       collector.flush();

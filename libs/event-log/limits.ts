@@ -40,6 +40,8 @@ export const LOG_LIMITS = {
   followBatchMax: 500,
   /** The tails role says what moved this often, and earlier when a notice would get larger than this. */
   tailsMs: 50,
+  /** Under load the tails role reads this often. */
+  tailsPaceMs: 25,
   tailsNoticeBytesMax: 256 * 1024,
   /** How long `openEventLog` waits for JetStream, for a meta leader, or for whoever creates the log. */
   openMs: 30_000,

@@ -7,6 +7,7 @@
  */
 import type { StoredMark } from './appending.js';
 import type { ConnectionWatch } from './connection.js';
+import type { Step } from './follow.js';
 import type { DirectAnswer, DirectGet, DirectGets } from './direct-gets.js';
 import type { LeaderReads } from './leader-reads.js';
 import { LOG_LIMITS } from './limits.js';
@@ -82,15 +83,17 @@ export class LogReads {
   }
 
   /** A step of a follower: what comes after `after`, without hole; nothing, too, when it could not be read now. */
-  async step(
-    partition: number,
-    after: number,
-    max: number,
-  ): Promise<{ readonly entries: StoredEntry[]; readonly pending: number }> {
+  async step(partition: number, after: number, max: number): Promise<Step<StoredEntry>> {
+    const { entries, pending } = await this.rawStep(partition, after, max);
+    return { entries: entries.map((entry) => toEntry(entry, undefined)), pending };
+  }
+
+  /** The same, with payloads as they are. */
+  async rawStep(partition: number, after: number, max: number): Promise<Step<StoredMessage>> {
     const request = { seq: after + 1, next_by_subj: '>', batch: max, max_bytes: LOG_LIMITS.readBatchBytesMax };
     const { entries, pending } = await this.direct.ask(partition, request);
     const sure = this.clustered ? await this.#beforeDoubtfulHole(partition, after, entries) : entries;
-    return { entries: sure.map((entry) => toEntry(entry, undefined)), pending: pending + entries.length - sure.length };
+    return { entries: [...sure], pending: pending + entries.length - sure.length };
   }
 
   async range(

@@ -105,6 +105,11 @@ export interface FollowOptions {
   readonly after: number;
   /** Entries a batch at most. */
   readonly batchMax?: number;
+  /**
+   * Reads of a follower that has caught up begin at least this far apart; 0 by default. What comes after a rest is read at once, so
+   * this delays nothing at rest; under load it makes few large batches of many small ones.
+   */
+  readonly paceMs?: number;
   readonly signal: AbortSignal;
 }
 

@@ -209,7 +209,7 @@ export class MemoryLog implements EventLog {
     return { entries, complete: true };
   }
 
-  #step(partition: number, after: number, max: number): Step {
+  #step(partition: number, after: number, max: number): Step<StoredEntry> {
     const entries: StoredEntry[] = [];
     for (const entry of this.#broker.range(partition, after, Infinity)) {
       if (entries.length === max) break;

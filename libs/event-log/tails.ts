@@ -27,7 +27,7 @@ export class TailsCollector {
   }
 
   /** Entries in the log's order. */
-  add(entries: readonly StoredEntry[]): void {
+  add(entries: readonly Pick<StoredEntry, 'subject' | 'seq'>[]): void {
     for (const { subject, seq } of entries) {
       if (!this.#last.has(subject)) this.#bytes += subject.length + PAIR_BYTES;
       this.#last.set(subject, seq);
