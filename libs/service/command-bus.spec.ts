@@ -1,21 +1,39 @@
 /** An edge whose command service does not answer: what waits is bounded, and the others are told at once. */
 import { expect, test } from '@jest/globals';
-import type { Msg } from '@nats-io/transport-node';
+import type { Msg, Payload, PublishOptions, Subscription, SubscriptionOptions } from '@nats-io/transport-node';
 import { DomainError } from '#contract';
 import { CommandBus, REQUEST_BYTES_MAX, REQUESTS_MAX } from './command-bus.js';
+import type { RequestConnection } from './requester.js';
 
 /** A broker that keeps every request until it is told to have them answered. */
-class Holding {
-  readonly kept: (() => void)[] = [];
+class Holding implements RequestConnection {
+  private readonly kept: string[] = [];
+  private callback: SubscriptionOptions['callback'];
   asked = 0;
 
-  readonly request = (): Promise<Msg> => {
+  publish(_subject: string, _payload?: Payload, options?: PublishOptions): void {
     this.asked += 1;
-    return new Promise((resolve) => this.kept.push(() => resolve({ json: () => ({ response: 'done' }) } as Msg)));
-  };
+    this.kept.push(options?.reply ?? '');
+  }
+
+  subscribe(_subject: string, options?: SubscriptionOptions): Subscription {
+    this.callback = options?.callback;
+    return {} as Subscription;
+  }
+
+  closed(): Promise<void> {
+    return new Promise(() => undefined);
+  }
+
+  /** Resolves when so many requests have come. */
+  async has(requests: number): Promise<void> {
+    while (this.asked < requests) await turnOfTheLoop();
+  }
 
   answerAll(): void {
-    for (const answer of this.kept.splice(0)) answer();
+    const data = new TextEncoder().encode('{"response":"done"}');
+    for (const subject of this.kept.splice(0))
+      this.callback?.(null, { subject, data, json: () => ({ response: 'done' }) } as unknown as Msg);
   }
 }
 
@@ -34,11 +52,12 @@ test('as many requests as may wait do, the next one is refused with a hint, and 
   const bus = new CommandBus(nats);
   const waiting = Array.from({ length: REQUESTS_MAX }, (_, i) => refusalOf(bus.request('command.send.SendMessage', i)));
   expect(await refusalOf(bus.request('command.send.SendMessage', 'one more'))).toEqual(REFUSED);
+  await nats.has(REQUESTS_MAX);
   expect(nats.asked).toBe(REQUESTS_MAX);
   nats.answerAll();
   expect(new Set(await Promise.all(waiting))).toEqual(new Set(['answered']));
   const next = refusalOf(bus.request('command.send.SendMessage', 'now'));
-  await turnOfTheLoop();
+  await nats.has(REQUESTS_MAX + 1);
   nats.answerAll();
   expect(await next).toBe('answered');
 });
@@ -51,7 +70,7 @@ test('what waits is bounded in bytes, too', async () => {
   const waiting = Array.from({ length: fit }, () => refusalOf(bus.request('command.send.SendMessage', body)));
   expect(await refusalOf(bus.request('command.send.SendMessage', body))).toEqual(REFUSED);
   const small = refusalOf(bus.request('command.send.SendMessage', 'small'));
-  await turnOfTheLoop();
+  await nats.has(fit + 1);
   expect(nats.asked).toBe(fit + 1);
   nats.answerAll();
   expect(new Set(await Promise.all([...waiting, small]))).toEqual(new Set(['answered']));

@@ -3,7 +3,6 @@
  * Nest with our body parsers, limits, headers and one shape of refusals.
  */
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import type { DynamicModule, LoggerService, Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -11,10 +10,11 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { DomainError, HTTP_HEADERS, LIMITS } from '#contract';
 import type { Config } from '../config.js';
 import { parseBodies } from './body.js';
-import { contentRules, isOwnHost } from './browsers.js';
+import { isOwnHost } from './browsers.js';
 import { RefusalFilter } from './refusals.js';
 import { endWhenAnswered, HTTP_CONNECTIONS_MAX, HTTP_STALL_MS, requestLimit } from './request-limit.js';
 import { RouteTable } from './route-table.js';
+import { addSecurityHeaders } from './security-headers.js';
 
 /** A client that has not sent its headers, or its whole request, by then is cut off: nobody holds a connection by being slow. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -62,19 +62,13 @@ export async function createHttpApp(
     abortOnError: false,
   });
   app.useGlobalFilters(filter);
-  await app.register(helmet, headerRules);
+  addSecurityHeaders(server);
   await app.register(cors, corsRules(config));
   await app.register(requestLimit((error, request, reply) => filter.refuse(error, request, reply)));
   endWhenAnswered(server);
   server.server.maxConnections = HTTP_CONNECTIONS_MAX;
   return { app, routes };
 }
-
-/** The page may be served without TLS on a laptop, so nothing upgrades its requests. */
-const headerRules = {
-  contentSecurityPolicy: { useDefaults: false, directives: contentRules() },
-  xFrameOptions: { action: 'deny' },
-} as const;
 
 /**
  * In demo mode anybody on this machine may act as anybody. A page from elsewhere whose name was made to lead here would be on this
