@@ -33,7 +33,7 @@ class Holding implements RequestConnection {
   answerAll(): void {
     const data = new TextEncoder().encode('{"response":"done"}');
     for (const subject of this.kept.splice(0))
-      this.callback?.(null, { subject, data, json: () => ({ response: 'done' }) } as unknown as Msg);
+      void this.callback?.(null, { subject, data, json: () => ({ response: 'done' }) } as unknown as Msg);
   }
 }
 
