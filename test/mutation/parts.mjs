@@ -6,6 +6,6 @@ export const PARTS = {
   },
   resume: {
     mutate: ['apps/gateway/feed/{opening,room,tail,local-user,visible,partition}.ts', 'libs/client/room-sync.ts'],
-    specs: ['apps/gateway/feed/feed.spec.ts', 'libs/client/{testing,reducer}.spec.ts'],
+    specs: ['apps/gateway/feed/{feed,lost-copies}.spec.ts', 'libs/client/{testing,reducer}.spec.ts'],
   },
 };

@@ -6,7 +6,7 @@
 import 'reflect-metadata';
 import type { DynamicModule, Type } from '@nestjs/common';
 import type { CommandService } from '#contract';
-import { startNatsServer, startPostgres, temporaryFolder } from '#embedded';
+import { startNatsServer, startPostgres, temporaryFolder, setUp } from '#embedded';
 import { openEventLog, type EventLog } from '#event-log';
 import { openDatabase, type Database } from '#read-models';
 import { createLogger, loadConfig, openResources, type Running, runMicroservice } from '#service';
@@ -63,6 +63,7 @@ export class World {
     const DATABASE_URL = await postgres.createDatabase('parley');
     const common = { PORT: '0', GRPC_PORT: '0', HEALTH_PORT: '0', RATE_LIMITS: 'off', LOG_LEVEL: 'error' };
     this.#env = { NATS_URL: nats.url, DATABASE_URL, JWT_SECRET: SECRET, PARTITIONS: String(PARTITIONS), ...common };
+    await setUp(this.#env);
     return this;
   }
 
