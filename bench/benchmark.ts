@@ -23,12 +23,14 @@ export interface Benchmark {
    */
   readonly goals: readonly string[];
   readonly subjects: readonly Subject[];
+  /** At most; fewer than the command line says where a round takes long, or can be had once only: what has grown does not shrink. */
+  readonly rounds?: number;
   /** What a reader has to know, and what was tried. */
   readonly notes?: readonly string[];
 }
 
 export interface Subject {
-  /** `parley` first; then what it is compared with. */
+  /** `parley` first; then what it is compared with. Of a curve: its sizes, the smallest first, one line each. */
   readonly name: string;
   start(stage: Stage): Promise<Started>;
 }
@@ -40,6 +42,8 @@ export interface Started {
   readonly worker?: string;
   /** Before the first round, and not measured. */
   warm?(round: Round): Promise<void>;
+  /** Before each round, and not measured: of a curve, the growing. */
+  prepare?(round: Round): Promise<void>;
   measure(round: Round): Promise<Figures>;
   stop(): Promise<void>;
 }
@@ -49,6 +53,8 @@ export interface Round {
   readonly number: number;
   /** Short rounds, to see that everything works: no figure of these is worth keeping. */
   readonly quick: boolean;
+  /** Sizes and times as large as the issue names them, where the usual ones are smaller. */
+  readonly full: boolean;
 }
 
 /** By name. The benchmark's own has to be in it. */

@@ -202,6 +202,7 @@ describe('the command line', () => {
       names: ['fan-out'],
       list: false,
       quick: false,
+      full: false,
       check: false,
       rounds: 5,
       patienceMs: 15_000,

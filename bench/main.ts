@@ -53,7 +53,7 @@ async function measured(benchmark: Benchmark, options: Options, machine: Machine
   say(`${name}: ${sentence}`);
   const { subjects, leftOut } = await runBenchmark(benchmark, { ...options, say });
   const at = new Date().toISOString();
-  const command = `npm run bench -- ${name}`;
+  const command = `npm run bench -- ${options.full ? '--full ' : ''}${name}`;
   return {
     name,
     sentence,

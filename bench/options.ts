@@ -7,6 +7,7 @@ export interface Options {
   readonly names: readonly string[];
   readonly list: boolean;
   readonly quick: boolean;
+  readonly full: boolean;
   readonly check: boolean;
   readonly rounds: number;
   /** How long a round waits for a quiet machine. */
@@ -20,6 +21,7 @@ export interface Options {
 export const USAGE = `npm run bench -- [NAME...]   runs all benchmarks, or those whose names begin so, and writes bench/RESULTS.md
   --list          what there is
   --quick         short rounds, nothing kept: to see that everything works
+  --full          the largest sizes and times, where the usual ones are smaller
   --check         compares with what RESULTS.md says, and says what moved by more than the noise; nothing is written
   --rounds N      3 by default
   --patience S    how long each round waits for a quiet machine, in seconds; 15 by default
@@ -39,6 +41,7 @@ export function readOptions(args: readonly string[], resultsFile: string): Optio
     options: {
       list: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
+      full: { type: 'boolean', default: false },
       check: { type: 'boolean', default: false },
       rounds: { type: 'string' },
       patience: { type: 'string' },
@@ -46,7 +49,7 @@ export function readOptions(args: readonly string[], resultsFile: string): Optio
       out: { type: 'string' },
     },
   });
-  const { list, quick, check, profile, out } = values;
+  const { list, quick, full, check, profile, out } = values;
   const rounds = Number(values.rounds ?? (quick ? ROUNDS_QUICK : ROUNDS));
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds takes a number from 1: ${values.rounds}`);
   const patience = Number(values.patience ?? (quick ? PATIENCE_SECONDS_QUICK : PATIENCE_SECONDS));
@@ -57,6 +60,7 @@ export function readOptions(args: readonly string[], resultsFile: string): Optio
     names: positionals,
     list,
     quick,
+    full,
     check,
     rounds,
     patienceMs: patience * 1_000,

@@ -13,13 +13,13 @@ export const PARTITIONS = 4;
 const COMMANDS_AT_ONCE = 64;
 const ONE_EACH = { commands: 1, projection: 1, gateway: 1, api: 1 } as const;
 
-/** Started once a stage. Rate limits are off; everything else is as in production, but for what is given. */
-export function parley(stage: Stage, options: PlatformOptions = {}): Promise<Platform> {
-  return stage.once('parley', async () => {
+/** Started once a stage and name. Rate limits are off; everything else is as in production, but for what is given. */
+export function parley(stage: Stage, options: PlatformOptions = {}, name = 'parley'): Promise<Platform> {
+  return stage.once(name, async () => {
     stage.say('  starting the platform');
     const own = { JWT_SECRET: SECRET, RATE_LIMITS: 'off', LOG_LEVEL: 'error', ...stage.profiling() };
     const env = { ...own, ...options.env };
-    const platform = await startPlatform({ replicas: ONE_EACH, folder: `${stage.folder}/parley`, ...options, env });
+    const platform = await startPlatform({ replicas: ONE_EACH, folder: `${stage.folder}/${name}`, ...options, env });
     for (const { pid } of platform.services.values()) stage.profile(pid);
     return platform;
   });

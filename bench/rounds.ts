@@ -8,6 +8,7 @@ import { Stage } from './stage.js';
 export interface RunOptions {
   readonly rounds: number;
   readonly quick: boolean;
+  readonly full?: boolean;
   /** How long each round waits for a quiet machine. */
   readonly patienceMs: number;
   readonly say: (line: string) => void;
@@ -26,7 +27,9 @@ interface Running {
 }
 
 export async function runBenchmark(benchmark: Benchmark, options: RunOptions): Promise<Measured> {
-  const stage = await Stage.open({ ...options, profile: options.profile });
+  const { quick, full = false } = options;
+  const stage = await Stage.open({ ...options, full, profile: options.profile });
+  const rounds = Math.min(options.rounds, benchmark.rounds ?? options.rounds);
   const running: Running[] = [];
   const leftOut: string[] = [];
   try {
@@ -38,10 +41,10 @@ export async function runBenchmark(benchmark: Benchmark, options: RunOptions): P
         leftOut.push(`${name}: ${error.message}`);
       }
     }
-    for (const { started } of running) await started.warm?.({ number: 0, quick: options.quick });
+    for (const { started } of running) await started.warm?.({ number: 0, quick, full });
     stage.toggleProfiles();
-    for (let number = 1; number <= options.rounds; number += 1)
-      for (const subject of running) await measureOne(benchmark, subject, { number, quick: options.quick }, options);
+    for (let number = 1; number <= rounds; number += 1)
+      for (const subject of running) await measureOne(benchmark, subject, { number, quick, full }, options);
     stage.toggleProfiles();
     return { subjects: running.map(({ name, rounds }) => ({ name, rounds })), leftOut };
   } finally {
@@ -52,6 +55,7 @@ export async function runBenchmark(benchmark: Benchmark, options: RunOptions): P
 
 async function measureOne(benchmark: Benchmark, subject: Running, round: Round, options: RunOptions): Promise<void> {
   const { name, started, rounds } = subject;
+  await started.prepare?.(round);
   await untilQuiet(options.patienceMs);
   const before = sampleCpu(started.processes());
   const measured = await started.measure(round);

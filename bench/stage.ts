@@ -9,6 +9,7 @@ interface Stoppable {
 
 export interface StageOptions {
   readonly quick: boolean;
+  readonly full: boolean;
   readonly say: (line: string) => void;
   readonly profile: string | undefined;
 }
@@ -22,6 +23,7 @@ export class Stage {
 
   private constructor(
     readonly quick: boolean,
+    readonly full: boolean,
     /** Empty at first, and removed at the end. */
     readonly folder: string,
     /** Tells the operator what is going on. */
@@ -30,9 +32,9 @@ export class Stage {
     private readonly profileFolder: string | undefined,
   ) {}
 
-  static async open({ quick, say, profile }: StageOptions): Promise<Stage> {
+  static async open({ quick, full, say, profile }: StageOptions): Promise<Stage> {
     const folder = await temporaryFolder('bench');
-    const stage = new Stage(quick, folder.path, say, profile);
+    const stage = new Stage(quick, full, folder.path, say, profile);
     stage.stops.push(() => folder.remove());
     return stage;
   }

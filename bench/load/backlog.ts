@@ -23,13 +23,13 @@ export async function appendMessages(log: EventLog, { rooms, members }: BacklogS
       const at = index % rooms.length;
       const senders = members[at] ?? [];
       const actor = senders[Math.floor(index / rooms.length) % senders.length] ?? '';
-      await log.append({ subject: subjects.timeline(rooms[at] ?? ''), event: message(actor) });
+      await log.append({ subject: subjects.timeline(rooms[at] ?? ''), event: messageOf(actor) });
     }
   };
   await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
 }
 
-const message = (actor: string): ChatEvent => ({
+export const messageOf = (actor: string): ChatEvent => ({
   v: 1,
   type: 'MessageSent',
   actor,

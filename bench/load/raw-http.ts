@@ -3,15 +3,26 @@ import { connect } from 'node:net';
 
 export interface RawHttp {
   /** @returns ms from the request to the last byte of its answer @throws Error for another status, or a lost connection */
-  timed(method: 'GET' | 'POST' | 'PUT', path: string, status: number, body?: string): Promise<number>;
+  timed(method: Method, path: string, status: number, body?: string): Promise<number>;
+  /** Whatever the status is. @throws Error for a lost connection */
+  ask(method: Method, path: string, body?: string): Promise<HttpAnswer>;
   stop(): void;
 }
 
-interface Waiting {
+type Method = 'GET' | 'POST' | 'PUT';
+
+export interface HttpAnswer {
   readonly status: number;
+  readonly head: string;
+  text(): string;
+  /** From the request to the last byte of the answer. */
+  readonly tookMs: number;
+}
+
+interface Waiting {
   readonly name: string;
   readonly startMs: number;
-  readonly resolve: (tookMs: number) => void;
+  readonly resolve: (answer: HttpAnswer) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -35,30 +46,35 @@ export async function rawHttp(url: string, token: string): Promise<RawHttp> {
     const answer = wholeAnswer(received);
     if (answer === undefined || waiting === undefined) return;
     received = Buffer.alloc(0);
-    const { status, name, startMs, resolve } = waiting;
-    if (answer.status !== status) return fail(`${answer.status} instead of ${status}: ${answer.text()} (${name})`);
+    const { startMs, resolve } = waiting;
     waiting = undefined;
-    resolve(performance.now() - startMs);
+    resolve({ ...answer, tookMs: performance.now() - startMs });
   });
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
     socket.once('error', reject);
   });
+  const ask = (method: Method, path: string, body?: string): Promise<HttpAnswer> =>
+    new Promise((resolve, reject) => {
+      if (waiting !== undefined) return reject(new Error('one request at a time'));
+      const name = `${method} ${path}`;
+      waiting = { name, startMs: performance.now(), resolve, reject };
+      const content =
+        body === undefined ? '' : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
+      socket.write(`${name} HTTP/1.1\r\n${always}${content}\r\n${body ?? ''}`);
+    });
   return {
-    timed: (method, path, status, body) =>
-      new Promise((resolve, reject) => {
-        if (waiting !== undefined) return reject(new Error('one request at a time'));
-        const name = `${method} ${path}`;
-        waiting = { status, name, startMs: performance.now(), resolve, reject };
-        const content =
-          body === undefined ? '' : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
-        socket.write(`${name} HTTP/1.1\r\n${always}${content}\r\n${body ?? ''}`);
-      }),
+    ask,
+    timed: async (method, path, status, body) => {
+      const answer = await ask(method, path, body);
+      if (answer.status === status) return answer.tookMs;
+      throw new Error(`${answer.status} instead of ${status}: ${answer.text()} (${method} ${path})`);
+    },
     stop: () => socket.destroy(),
   };
 }
 
-function wholeAnswer(bytes: Buffer): { status: number; text(): string } | undefined {
+function wholeAnswer(bytes: Buffer): Omit<HttpAnswer, 'tookMs'> | undefined {
   const end = bytes.indexOf(HEAD_END);
   if (end < 0) return undefined;
   const head = bytes.toString('latin1', 0, end + 2);
@@ -66,5 +82,5 @@ function wholeAnswer(bytes: Buffer): { status: number; text(): string } | undefi
   if (length === undefined) throw new Error(`an answer without a length:\n${head}`);
   const from = end + HEAD_END.length;
   if (bytes.length < from + Number(length)) return undefined;
-  return { status: Number(head.slice(9, 12)), text: () => bytes.toString('utf8', from) };
+  return { status: Number(head.slice(9, 12)), head, text: () => bytes.toString('utf8', from) };
 }
