@@ -1,5 +1,5 @@
 /** An HTTP client with nothing in it: one connection, one request at a time, answers with a Content-Length. */
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 
 export interface RawHttp {
   /** @returns ms from the request to the last byte of its answer @throws Error for another status, or a lost connection */
@@ -34,28 +34,34 @@ export async function rawHttp(url: string, token: string): Promise<RawHttp> {
   const always = `Host: ${host}\r\nAuthorization: Bearer ${token}\r\n`;
   let waiting: Waiting | undefined;
   let received: Buffer = Buffer.alloc(0);
-  const socket = connect({ host: hostname, port: Number(port), noDelay: true });
   const fail = (why: string): void => {
     waiting?.reject(new Error(`${waiting.name}: ${why}`));
     waiting = undefined;
   };
-  socket.on('error', (error) => fail(String(error)));
-  socket.on('close', () => fail('the connection ended'));
-  socket.on('data', (chunk: Buffer) => {
+  const open = (): Promise<Socket> =>
+    new Promise((resolve, reject) => {
+      const opened = connect({ host: hostname, port: Number(port), noDelay: true }, () => resolve(opened));
+      opened.once('error', reject);
+      opened.on('error', (error) => fail(String(error)));
+      opened.on('close', () => fail('the connection ended'));
+      opened.on('data', take);
+    });
+  const take = (chunk: Buffer): void => {
+    // A server says 408 of its own accord, before it ends a connection that was silent for long.
+    if (waiting === undefined) return;
     received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
     const answer = wholeAnswer(received);
-    if (answer === undefined || waiting === undefined) return;
+    if (answer === undefined) return;
     received = Buffer.alloc(0);
     const { startMs, resolve } = waiting;
     waiting = undefined;
     resolve({ ...answer, tookMs: performance.now() - startMs });
-  });
-  await new Promise<void>((resolve, reject) => {
-    socket.once('connect', resolve);
-    socket.once('error', reject);
-  });
-  const ask = (method: Method, path: string, body?: string): Promise<HttpAnswer> =>
-    new Promise((resolve, reject) => {
+  };
+  let socket = await open();
+  const ask = async (method: Method, path: string, body?: string): Promise<HttpAnswer> => {
+    // A server ends a connection that is silent for long; what was not asked by it can be asked by another.
+    if (socket.closed || socket.readableEnded) socket = await open();
+    return new Promise((resolve, reject) => {
       if (waiting !== undefined) return reject(new Error('one request at a time'));
       const name = `${method} ${path}`;
       waiting = { name, startMs: performance.now(), resolve, reject };
@@ -63,6 +69,7 @@ export async function rawHttp(url: string, token: string): Promise<RawHttp> {
         body === undefined ? '' : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
       socket.write(`${name} HTTP/1.1\r\n${always}${content}\r\n${body ?? ''}`);
     });
+  };
   return {
     ask,
     timed: async (method, path, status, body) => {

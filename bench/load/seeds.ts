@@ -9,6 +9,7 @@ import { type Platform, waitUntil } from '#embedded';
 import type { EventLog } from '#event-log';
 import { PARTITIONS, type Rooms } from '../parley.js';
 import { logEnds, withEventLog } from './backlog.js';
+import { eachOf } from './lanes.js';
 
 /** Rooms being written at the same time. */
 const LANES = 64;
@@ -70,19 +71,6 @@ export async function untilProjected(platform: Platform): Promise<void> {
   } finally {
     await database.end();
   }
-}
-
-/** Some at a time. */
-export async function eachOf<T>(
-  all: readonly T[],
-  lanes: number,
-  work: (each: T, index: number) => Promise<unknown>,
-): Promise<void> {
-  const rest = all.entries();
-  const lane = async (): Promise<void> => {
-    for (const [index, each] of rest) await work(each, index);
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
 }
 
 const created = (name: string, owner: string, maxMembers: number): ChatEvent => ({
