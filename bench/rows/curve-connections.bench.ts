@@ -7,7 +7,7 @@ import { residentBytes } from '../cpu.js';
 import type { Person } from '../load/crowd.js';
 import { LOAD } from '../load/fan-out.js';
 import type { LoopOptions, LoopResult } from '../load/fan-out-load.js';
-import { doorOf } from '../load/posts.js';
+import { doorOf } from '../load/as-users.js';
 import { seededRooms } from '../load/seeds.js';
 import { brokerOf, parley, PARTITIONS, pidOf, seatsOf } from '../parley.js';
 import { Program } from '../program.js';

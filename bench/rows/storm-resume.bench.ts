@@ -6,7 +6,7 @@ import type { Benchmark, Figures, Started, Subject } from '../benchmark.js';
 import { withEventLog } from '../load/backlog.js';
 import type { Person, Resumed, ResumeOptions } from '../load/crowd.js';
 import { markedContent } from '../load/marked-frames.js';
-import { doorOf } from '../load/posts.js';
+import { doorOf } from '../load/as-users.js';
 import { seededRooms } from '../load/seeds.js';
 import { brokerOf, parley, PARTITIONS, pidOf } from '../parley.js';
 import { Program } from '../program.js';
