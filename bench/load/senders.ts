@@ -18,6 +18,11 @@ export type Way =
 export interface SendersOptions {
   readonly seconds: number;
   readonly contentBytes: number;
+  /**
+   * Messages a second of all senders together, each at its time, whatever became of the one before; latencies count from the time that was
+   * meant, so that nobody who waits goes uncounted. Without it each sender sends when the last answer has come.
+   */
+  readonly perSecond?: number;
 }
 
 export interface SendersResult {
@@ -83,16 +88,25 @@ const quantiles = (values: readonly number[]): Quantiles => {
   return { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99), p999: quantile(sorted, 0.999) };
 };
 
-async function run({ seconds, contentBytes }: SendersOptions): Promise<SendersResult> {
+const until = async (atMs: number): Promise<void> => {
+  const leftMs = atMs - performance.now();
+  if (leftMs > 0) await new Promise((resolve) => setTimeout(resolve, leftMs));
+};
+
+async function run({ seconds, contentBytes, perSecond }: SendersOptions): Promise<SendersResult> {
   const padding = 'x'.repeat(contentBytes);
   const startMs = performance.now();
   const endMs = startMs + seconds * 1_000;
   const answers: number[] = [];
   arrivals = [];
-  const lane = async (send: Send): Promise<void> => {
-    while (performance.now() < endMs) {
+  const everyMs = perSecond === undefined ? 0 : (senders.length / perSecond) * 1_000;
+  const lane = async (send: Send, index: number): Promise<void> => {
+    // Lanes are spread over one interval, so that the whole load is even.
+    let dueMs = startMs + (everyMs * index) / senders.length;
+    for (; Math.max(dueMs, performance.now()) < endMs; dueMs += everyMs) {
+      if (everyMs > 0) await until(dueMs);
       const mark = (marks += 1);
-      const sentMs = performance.now();
+      const sentMs = everyMs > 0 ? dueMs : performance.now();
       sentAtMs.set(mark, sentMs);
       await send(`#${mark}#${padding}`);
       answers.push(performance.now() - sentMs);
@@ -113,11 +127,18 @@ const arrived = (): Promise<boolean> =>
   waitUntil('every accepted message arrives', ARRIVE_WITHIN_MS, () => sentAtMs.size === 0);
 
 serve({
-  enter: async ({ ways, listener }: { ways: readonly Way[]; listener: Seat | Door }): Promise<void> => {
+  enter: async ({
+    ways,
+    listener,
+  }: {
+    ways: readonly Way[];
+    listener: readonly Seat[] | Seat | Door;
+  }): Promise<void> => {
     senders.push(...(await Promise.all(ways.map((way) => (way.by === 'http' ? httpSender(way) : socketSender(way))))));
     const hear = (chunk: Buffer, from: number, to: number): void => arrive(chunk.subarray(from, to));
-    if ('kind' in listener) await enter(listener, hear);
-    else await RawSocket.open(listener, hear);
+    if (Array.isArray(listener)) await Promise.all((listener as readonly Seat[]).map((seat) => enter(seat, hear)));
+    else if ('kind' in listener) await enter(listener, hear);
+    else await RawSocket.open(listener as Door, hear);
   },
   run,
 });
