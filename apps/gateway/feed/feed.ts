@@ -29,6 +29,7 @@ import { membersOf, roomOf, RoomReads } from './room-reads.js';
 import { isJoining, type RoomEvent } from './room-event.js';
 import { Room, type RoomStart } from './room.js';
 import { tailsAreFull } from './tail.js';
+import { Turn } from './turn.js';
 import type { Anchor, FeedViews } from './views.js';
 
 /** A room without a reader for so long is let go. */
@@ -64,14 +65,13 @@ export class Feed {
   readonly places: Places;
   readonly following = new Following(this);
   readonly openings = new Openings();
+  readonly turn = new Turn();
   private readonly partitions: Partition[];
   private readonly rooms = new Map<string, ActiveRoom>();
   /** By token. */
   private readonly users = new Map<string, LocalUser>();
   /** The same by id: asked for every event, and a token may be a hash. */
   private readonly usersById = new Map<string, LocalUser>();
-  private dirtyRooms: Room[] = [];
-  private flushing = false;
   private cursorText: string | undefined;
   private readonly ends: LogEnds;
   private brokenBy: string | undefined;
@@ -255,19 +255,11 @@ export class Feed {
   // --- what a room asks of the feed (RoomHost)
 
   dirty(room: Room): void {
-    this.dirtyRooms.push(room);
-    if (this.flushing) return;
-    this.flushing = true;
-    setImmediate(() => {
-      this.flushing = false;
-      this.flush();
-    });
+    this.turn.dirty(room);
   }
 
   flush(): void {
-    const rooms = this.dirtyRooms;
-    this.dirtyRooms = [];
-    for (const room of rooms) room.flush();
+    this.turn.flush();
   }
 
   onMember(room: Room, event: RoomEvent, member: MemberState): void {

@@ -10,6 +10,7 @@ import type { Reader } from '../feed/reader.js';
 import { Network } from '../network.js';
 import { PING_FRAME } from './frames-on-the-wire.js';
 import type { ParleySocket } from './parley-socket.js';
+import type { TurnWrites } from './turn-writes.js';
 
 /** A client is gone when nothing came from it for so long: two pings and a little. */
 const SILENCE_MAX_MS = 2.4 * LIMITS.heartbeatMs;
@@ -17,6 +18,8 @@ const SILENCE_MAX_MS = 2.4 * LIMITS.heartbeatMs;
 const CLOSE_WAIT_MS = 2_000;
 /** A client that sends more than it may is not read for so long: the network makes it wait. */
 const REST_MS = 1_000;
+/** Of more than that a copy costs more than a second write. */
+const JOINED_BYTES_MAX = 16 * 1024;
 /** Frames that are being answered; a client that sends more before it has answers is told to slow down. */
 export const ANSWERS_MAX = 64;
 /** Answers that wait for the network before there is a reader, whose queue they then count in. */
@@ -42,6 +45,10 @@ export class SocketConnection implements FeedSink {
   private readonly network: Network;
   private closedAtMs = 0;
   private restsUntilMs = 0;
+  /** Put aside for the end of this turn: most often one buffer. */
+  private aside: Buffer | undefined;
+  private moreAside: Buffer[] | undefined;
+  private asideBytes = 0;
 
   constructor(
     readonly client: ParleySocket,
@@ -50,6 +57,7 @@ export class SocketConnection implements FeedSink {
     nowMs: number,
     /** Of all connections of this process, in their order: whose turn it is in a sweep. */
     readonly number = 0,
+    private readonly writes: TurnWrites | undefined = undefined,
   ) {
     this.network = new Network(socket);
     this.openedAtMs = nowMs;
@@ -58,7 +66,7 @@ export class SocketConnection implements FeedSink {
   }
 
   get queuedBytes(): number {
-    return this.socket.writableLength;
+    return this.socket.writableLength + this.asideBytes;
   }
 
   get isClosed(): boolean {
@@ -71,7 +79,30 @@ export class SocketConnection implements FeedSink {
   }
 
   write(bytes: Buffer): void {
-    if (this.closedAtMs === 0 && this.socket.writable) this.socket.write(bytes);
+    if (this.closedAtMs !== 0) return;
+    if (this.writes === undefined) return this.writeAtOnce(bytes);
+    this.asideBytes += bytes.length;
+    if (this.aside === undefined) {
+      this.aside = bytes;
+      this.writes.add(this);
+    } else if (this.moreAside === undefined) this.moreAside = [bytes];
+    else this.moreAside.push(bytes);
+  }
+
+  /** The end of the turn, or of the connection. */
+  writeAside(): void {
+    const { aside, moreAside, asideBytes } = this;
+    if (aside === undefined) return;
+    this.aside = undefined;
+    this.moreAside = undefined;
+    this.asideBytes = 0;
+    if (moreAside === undefined) this.writeAtOnce(aside);
+    else if (asideBytes <= JOINED_BYTES_MAX) this.writeAtOnce(Buffer.concat([aside, ...moreAside], asideBytes));
+    else for (const bytes of [aside, ...moreAside]) this.writeAtOnce(bytes);
+  }
+
+  private writeAtOnce(bytes: Buffer): void {
+    if (this.socket.writable) this.socket.write(bytes);
   }
 
   /** An answer, or something that has no place in the feed. */
@@ -85,6 +116,7 @@ export class SocketConnection implements FeedSink {
 
   close(code: CloseCode, reason: string): void {
     if (this.closedAtMs !== 0) return;
+    this.writeAside();
     this.closedAtMs = performance.now();
     this.reader?.ended();
     this.client.close(code, reason);
@@ -98,6 +130,9 @@ export class SocketConnection implements FeedSink {
 
   /** The socket has ended, whoever ended it. */
   ended(): void {
+    this.aside = undefined;
+    this.moreAside = undefined;
+    this.asideBytes = 0;
     this.closedAtMs ||= performance.now();
   }
 
@@ -129,6 +164,6 @@ export class SocketConnection implements FeedSink {
     if (nowMs - this.heardAtMs > SILENCE_MAX_MS) return this.close(CLOSE.heartbeatMissed, 'heartbeat missed');
     if (nowMs - this.pingedAtMs < LIMITS.heartbeatMs) return;
     this.pingedAtMs = nowMs;
-    this.write(PING_FRAME);
+    this.writeAtOnce(PING_FRAME);
   }
 }

@@ -18,6 +18,7 @@ import { PARLEY, PLAIN } from './frames-on-the-wire.js';
 import type { ParleySocket } from './parley-socket.js';
 import { FRAME, SocketAdapter } from './socket.adapter.js';
 import { ANSWERS_MAX, SocketConnection } from './socket-connection.js';
+import { TurnWrites } from './turn-writes.js';
 import { SocketsWithoutHello } from './without-hello.js';
 
 const SWEEP_MS = 250;
@@ -35,6 +36,7 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
   private readonly log = new Logger('SocketGateway');
   private readonly connections = new Set<SocketConnection>();
   readonly withoutHello: SocketsWithoutHello;
+  private readonly writes: TurnWrites;
   private sweeping: NodeJS.Timeout | undefined;
   private sweeps = 0;
   private opened = 0;
@@ -48,6 +50,7 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
     private readonly here: Here,
   ) {
     this.withoutHello = new SocketsWithoutHello(config.rateLimits);
+    this.writes = new TurnWrites(feed.turn);
   }
 
   onModuleInit(): void {
@@ -82,6 +85,7 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
       upgrade.isPlain ? PLAIN : PARLEY,
       performance.now(),
       ++this.opened,
+      this.writes,
     );
     client.connection = connection;
     this.connections.add(connection);

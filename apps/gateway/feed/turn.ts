@@ -1,0 +1,45 @@
+/**
+ * A turn of the event loop: what rooms received in it is flushed at its end, and after that whatever else ends with it. Nothing waits
+ * for a timer.
+ *
+ * States: *none*, *begun* (its end is due), *ending* (rooms are being flushed; what comes now still belongs to it).
+ */
+interface Flushing {
+  flush(): void;
+}
+
+export class Turn {
+  private rooms: Flushing[] = [];
+  private state: 'none' | 'begun' | 'ending' = 'none';
+  private readonly works: (() => void)[] = [];
+
+  /** Has it called at the end of each turn that was begun, when all rooms have been flushed. */
+  atEnd(work: () => void): void {
+    this.works.push(work);
+  }
+
+  begin(): void {
+    if (this.state !== 'none') return;
+    this.state = 'begun';
+    setImmediate(() => this.end());
+  }
+
+  dirty(room: Flushing): void {
+    this.rooms.push(room);
+    this.begin();
+  }
+
+  flush(): void {
+    const rooms = this.rooms;
+    this.rooms = [];
+    for (const room of rooms) room.flush();
+  }
+
+  private end(): void {
+    this.state = 'ending';
+    while (this.rooms.length > 0) this.flush();
+    // What these begin belongs to the next one.
+    this.state = 'none';
+    for (const work of this.works) work();
+  }
+}
