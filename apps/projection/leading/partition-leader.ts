@@ -4,8 +4,8 @@ import type { EventLog } from '#event-log';
 import { CheckpointMovedError, PartitionWriter, projections, type ReadModel, type Writer } from '#read-models';
 import { Batches, type BatchesPort } from './batches.js';
 
-/** Events a transaction. */
-const BATCH_MAX = 500;
+/** Events a transaction, where so many wait: rows that many of them change (a room, a sender) are written once. */
+const BATCH_MAX = 2_000;
 /** Under load the views are at most this much later, and a batch has many events instead of a few: each costs the database the less. */
 const PACE_MS = 20;
 

@@ -25,7 +25,7 @@ import {
 
 /** Any number that nobody else uses for an advisory lock in this database. */
 const REBUILD_LOCK = 0x72656264;
-const BATCH_MAX = 1_000;
+const BATCH_MAX = 2_000;
 /** So few events may be left when the leaders are held: some 50 ms of work. */
 const LEFT_MAX = 1_000;
 /** Rounds of closing in; a log that outruns us for so long gets its leaders held a little longer. */
