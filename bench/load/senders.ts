@@ -104,9 +104,11 @@ async function run({ seconds, contentBytes, perSecond }: SendersOptions): Promis
     // Lanes are spread over one interval, so that the whole load is even.
     let dueMs = startMs + (everyMs * index) / senders.length;
     for (; Math.max(dueMs, performance.now()) < endMs; dueMs += everyMs) {
+      // A message that is late because the last answer was counts from when it was due; one that waited for the load's own timer does not.
+      const isLate = everyMs > 0 && performance.now() > dueMs;
       if (everyMs > 0) await until(dueMs);
       const mark = (marks += 1);
-      const sentMs = everyMs > 0 ? dueMs : performance.now();
+      const sentMs = isLate ? dueMs : performance.now();
       sentAtMs.set(mark, sentMs);
       await send(`#${mark}#${padding}`);
       answers.push(performance.now() - sentMs);
