@@ -26,7 +26,7 @@ export interface Closed {
   readonly reason: string;
 }
 
-export const WAIT_MS = 15_000;
+export const WAIT_MS = 60_000;
 
 export class Socket {
   readonly frames: Frame[] = [];
