@@ -146,8 +146,10 @@ class SeedRun {
 
   async #judge(crowd: Crowd, platform: Platform, settled = true): Promise<void> {
     await withLog(platform.natsUrls(), PARTITIONS, async (log) => {
-      if (settled) await crowd.settle(log);
-      this.options.say('silence; everybody has everything');
+      if (settled) {
+        await crowd.settle(log);
+        this.options.say('silence; everybody has everything');
+      } else crowd.hush();
       const history = await crowd.history(log, settled);
       this.history = history;
       this.#violations = checkHistory(history);
