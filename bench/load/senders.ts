@@ -2,6 +2,7 @@
  * The load of the send rows, a process of its own: senders that each have one message on its way, and a socket that listens. Every
  * answer and every arrival is counted; what was accepted and did not arrive is a fault.
  */
+import { once } from 'node:events';
 import { waitUntil } from '#embedded';
 import { serve } from '../program.js';
 import { quantile } from '../statistics.js';
@@ -88,9 +89,10 @@ const quantiles = (values: readonly number[]): Quantiles => {
   return { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99), p999: quantile(sorted, 0.999) };
 };
 
+/** A paced load goes by the clock: there is no condition to wait for. */
 const until = async (atMs: number): Promise<void> => {
   const leftMs = atMs - performance.now();
-  if (leftMs > 0) await new Promise((resolve) => setTimeout(resolve, leftMs));
+  if (leftMs > 0) await once(AbortSignal.timeout(Math.ceil(leftMs)), 'abort');
 };
 
 async function run({ seconds, contentBytes, perSecond }: SendersOptions): Promise<SendersResult> {
