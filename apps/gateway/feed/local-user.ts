@@ -10,7 +10,7 @@ export interface Membership {
   /** Of the membership event. */
   readonly seq: number;
   readonly member: boolean;
-  /** Of the event that began it. */
+  /** It began no later than this, as far as is known: by the event that began it, or by one that changed it. */
   readonly since: number;
 }
 
@@ -82,6 +82,12 @@ export class LocalUser {
     this.memberships.set(roomId, { seq, member, since: member && was && !joined ? (known?.since ?? seq) : seq });
     this.hasEnded ||= !member;
     return { was, is: member, knownUpTo: known?.seq ?? 0 };
+  }
+
+  /** The present stay goes back at least so far: what changed it first was heard of first, or the views know it by its last change. */
+  stayedSince(roomId: string, seq: number): void {
+    const known = this.memberships.get(roomId);
+    if (known?.member === true && known.since > seq) this.memberships.set(roomId, { ...known, since: seq });
   }
 
   /** Memberships that ended and are verified need not be remembered. */

@@ -1,7 +1,8 @@
 /** Marks that stand still and leaders that are none any more: what a broken network brings, found by chaos runs. */
 import { afterEach, expect, test } from '@jest/globals';
 import { formatCursor, type ServerFrameOf } from '#contract';
-import type { EventLog } from '#event-log';
+import { waitUntil } from '#embedded';
+import type { EventLog, StoredEntry } from '#event-log';
 import type { MemoryLog } from '#event-log/memory';
 import { TestFeed, type TestFeedOptions, Writing } from './test-feed.js';
 
@@ -70,4 +71,26 @@ test('a leader that stays behind fails the opening: the client comes back with t
   await t.writing.room('a', 'ann');
   ends.value = [0, 0];
   await expect(t.open('ann')).rejects.toThrow('behind');
+});
+
+test('what was lost comes late to a member whose membership was changed meanwhile, too', async () => {
+  const dropLive = ({ decoded }: StoredEntry): boolean =>
+    decoded.kind === 'event' && decoded.event.type === 'MessageSent' && decoded.event.data.content === 'lost';
+  const t = await feedWith({ faults: { dropLive } });
+  await t.writing.room('a', 'ann');
+  await t.writing.join('a', 'bob');
+  await t.open('bob');
+  const before = await t.open('ann');
+  t.feed.leave(before.reader);
+  const seq = await t.writing.send('a', 'bob', 'lost');
+  await t.writing.mute('a', 'ann', true);
+  await t.settle();
+  const ann = await t.open('ann', { since: before.cursor });
+  expect(ann.timeline('a')).toEqual([]);
+  // Silence makes the gateway read the log itself.
+  t.nowMs = performance.now() + 6_000;
+  t.feed.sweep();
+  await waitUntil('the mark covers it', 5_000, () => t.feed.mark(t.subjects.partitionOfRoom('a')) > seq);
+  await t.settle();
+  expect(ann.timeline('a')).toEqual(['lost']);
 });
