@@ -110,6 +110,33 @@ describe('turns', () => {
     expect([failed?.status, done?.status]).toEqual(['rejected', 'fulfilled']);
   });
 
+  test('whose turn comes when its edge has given up is refused, and not done', async () => {
+    let [nowMs, open] = [0, (): void => undefined];
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const done: string[] = [];
+    const turns = new Turns<string, string>(
+      () => false,
+      async ([task = '']) => {
+        if (task === 'slow') await gate;
+        done.push(task);
+        return [Promise.resolve(task)];
+      },
+      () => nowMs,
+    );
+    const slow = turns.take('den', 'slow');
+    const late = turns.take('den', 'late').catch((error: unknown) => error);
+    nowMs = 4_000;
+    const inTime = turns.take('den', 'in time');
+    nowMs = 6_000;
+    open();
+    expect(await Promise.all([slow, late, inTime])).toEqual([
+      'slow',
+      expect.objectContaining({ code: 'unavailable' }),
+      'in time',
+    ]);
+    expect(done).toEqual(['slow', 'in time']);
+  });
+
   test('rooms do not wait for each other, and a room takes only so many', async () => {
     let open = (): void => undefined;
     const gate = new Promise<void>((resolve) => (open = resolve));

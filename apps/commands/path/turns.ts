@@ -6,11 +6,17 @@ import { DomainError } from '#contract';
 
 /** Waiting for one room. Joins that share a batch are done at some 10,000 a second: whoever comes later would wait long. */
 const WAITING_MAX = 10_000;
+/**
+ * Who has waited for longer has been given up: its edge has asked again, with the same key (libs/service/command-bus.ts). Done all
+ * the same, the work of a room that has fallen behind would be mostly for nobody, and it would never catch up.
+ */
+const WAIT_MAX_MS = 5_000;
 
 interface Waiting<T, R> {
   readonly task: T;
   readonly settle: (result: R | Promise<R>) => void;
   readonly fail: (error: unknown) => void;
+  readonly sinceMs: number;
 }
 
 export class Turns<T, R> {
@@ -23,15 +29,16 @@ export class Turns<T, R> {
   constructor(
     private readonly together: (group: readonly T[], next: T) => boolean,
     private readonly work: (group: readonly T[]) => Promise<readonly Promise<R>[]>,
+    private readonly nowMs: () => number = () => performance.now(),
   ) {}
 
-  /** @throws DomainError unavailable, when too many wait already; and what the work throws */
+  /** @throws DomainError unavailable, when too many wait already, or its turn does not come in time; and what the work throws */
   take(roomId: string, task: T): Promise<R> {
     const queue = this.queues.get(roomId);
     if (queue && queue.length >= WAITING_MAX)
       return Promise.reject(new DomainError('unavailable', 'too many wait for this room'));
     return new Promise<R>((settle, fail) => {
-      const waiting = { task, settle, fail };
+      const waiting = { task, settle, fail, sinceMs: this.nowMs() };
       if (queue) queue.push(waiting);
       else this.queues.set(roomId, [waiting]);
       // Every failure goes to whoever waits for that task.
@@ -41,7 +48,7 @@ export class Turns<T, R> {
 
   private async run(roomId: string): Promise<void> {
     const queue = this.queues.get(roomId) ?? [];
-    while (queue.length > 0) {
+    for (this.letGo(queue); queue.length > 0; this.letGo(queue)) {
       const group = this.next(queue);
       try {
         const done = await this.work(group.map(({ task }) => task));
@@ -51,6 +58,14 @@ export class Turns<T, R> {
       }
     }
     this.queues.delete(roomId);
+  }
+
+  /** Nothing has been done for those yet. */
+  private letGo(queue: Waiting<T, R>[]): void {
+    const giveUpBeforeMs = this.nowMs() - WAIT_MAX_MS;
+    const inTime = queue.findIndex(({ sinceMs }) => sinceMs >= giveUpBeforeMs);
+    const late = queue.splice(0, inTime < 0 ? queue.length : inTime);
+    for (const { fail } of late) fail(new DomainError('unavailable', 'this room is behind'));
   }
 
   private next(queue: readonly Waiting<T, R>[]): Waiting<T, R>[] {
