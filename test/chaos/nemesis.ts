@@ -18,7 +18,8 @@ export interface RoundReport {
   readonly outageMs: number;
 }
 
-const GOES_ON_WITHIN_MS = 150_000;
+/** On a machine that has much else to do, too. */
+const GOES_ON_WITHIN_MS = 240_000;
 
 export async function carryOut(arena: Arena, round: Round, say: (text: string) => void): Promise<RoundReport> {
   const since = recordedNow();

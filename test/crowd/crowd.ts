@@ -36,7 +36,7 @@ const EVERY_MS = 150;
 const KEEPER = 'keeper';
 const KEEPER_EVERY_MS = 1_200;
 const PROGRESS_WITHIN_MS = 150_000;
-const QUIET_WITHIN_MS = 90_000;
+const QUIET_WITHIN_MS = 150_000;
 
 export class Crowd implements Place {
   readonly people: readonly Person[];
