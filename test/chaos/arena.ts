@@ -7,6 +7,7 @@ import type { Person } from '../crowd/people.js';
 import { Random } from '../random.js';
 import { compete, slowingBy, throttle, type SmallDisks } from './disks.js';
 import type { Heal } from './faults.js';
+import { closeDatabase, fillStreams } from './quotas.js';
 import { BROKERS, POSTGRES } from './world.js';
 
 /** A supervisor starts what has ended again and again; a part that it needs may be away itself. */
@@ -15,6 +16,7 @@ const HEALTHY_WITHIN_MS = 60_000;
 /** How long a node that had no room may take to say that it is well before it is restarted. */
 const RECOVERS_WITHIN_MS = 4_000;
 const STEP_DOWN_MS = 800;
+export const PARTITIONS = 4;
 
 export class Arena {
   readonly #children: ReadonlyMap<string, Child>;
@@ -79,7 +81,7 @@ export class Arena {
   async stepDown(times: number): Promise<void> {
     const nats = await connect({ ...natsOptions(this.platform.natsUrls()), maxReconnectAttempts: -1 });
     try {
-      const streams = Array.from({ length: 4 }, (_, partition) => `STREAM.LEADER.STEPDOWN.CHAT_${partition}`);
+      const streams = Array.from({ length: PARTITIONS }, (_, partition) => `STREAM.LEADER.STEPDOWN.CHAT_${partition}`);
       for (let time = 0; time < times; time += 1) {
         const subjects = [...streams, 'META.LEADER.STEPDOWN'].map((name) => `$JS.API.${name}`);
         // Whoever has no leader at the moment does not answer.
@@ -92,6 +94,7 @@ export class Arena {
   }
 
   async fillDisk(owner: string): Promise<Heal> {
+    if (!this.disks.has(owner)) return this.#reachQuota(owner);
     this.#mayEnd.add(owner);
     this.disks.fill(owner);
     return async () => {
@@ -99,6 +102,13 @@ export class Arena {
       await this.#recover(owner);
       this.#mayEnd.delete(owner);
     };
+  }
+
+  async #reachQuota(owner: string): Promise<Heal> {
+    if (owner === POSTGRES) return closeDatabase(this.platform.databaseUrl);
+    const nats = await connect({ ...natsOptions(this.platform.natsUrls()), maxReconnectAttempts: -1 });
+    const heal = await fillStreams(nats, PARTITIONS);
+    return () => heal().finally(() => nats.close());
   }
 
   async slowDisk(owner: string): Promise<Heal> {

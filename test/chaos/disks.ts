@@ -57,6 +57,10 @@ export class SmallDisks {
     this.#mounted.set(owner, place);
   }
 
+  has(owner: string): boolean {
+    return this.#mounted.has(owner);
+  }
+
   /** Not a byte is left, until `empty`. */
   fill(owner: string): void {
     const file = openSync(this.#ballast(owner), 'a');

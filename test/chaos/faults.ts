@@ -191,12 +191,12 @@ export const FAULTS = {
     },
   },
   'full-disk-broker': {
-    how: "a ballast file fills the tmpfs on which one node's store is, and is removed; a node that has given up JetStream is restarted",
+    how: "a ballast file fills the tmpfs on which one node's store is, and is removed; a node that has given up JetStream is restarted. Without root: the streams' `max_bytes` is set to what they hold",
     draw: disk((random) => seconds(random, 3, 10), BROKERS, true),
     inflict: (arena, { victims: [victim = ''] }) => arena.fillDisk(victim),
   },
   'full-disk-postgres': {
-    how: 'a ballast file fills the tmpfs on which its data is, and is removed; if it has ended, it is started again',
+    how: 'a ballast file fills the tmpfs on which its data is, and is removed; if it has ended, it is started again. Without root: it becomes read-only',
     draw: disk((random) => seconds(random, 3, 10), [POSTGRES], true),
     inflict: (arena, { victims: [victim = ''] }) => arena.fillDisk(victim),
   },

@@ -38,12 +38,12 @@ async function runSeeds(options: ChaosOptions): Promise<SeedReport[]> {
     const say = (text: string): void => {
       process.stdout.write(`[seed ${seed} ${((performance.now() - seedStartedAt) / 1_000).toFixed(1)} s] ${text}\n`);
     };
-    const { rounds, faults } = options;
+    const { rounds, faults, mounts } = options;
     const kept: Promise<void>[] = [];
     const afterwards = (report: SeedReport, history: History | undefined, folder: string): void => {
       if (options.keep || !isGood(report)) kept.push(keep(join(options.out, `seed-${seed}`), history, folder));
     };
-    const report = await runSeed({ seed, rounds, faults, say, afterwards });
+    const report = await runSeed({ seed, rounds, faults, mounts, say, afterwards });
     await Promise.all(kept);
     reports.push(report);
     if (isGood(report)) say(`good: ${report.entries} entries, ${report.deliveries} deliveries`);

@@ -17,6 +17,7 @@ export interface ChaosOptions {
   readonly out: string;
   /** Keeps them of every run. */
   readonly keep: boolean;
+  readonly mounts: boolean;
 }
 
 /** What is wrong with the command line, in a line. */
@@ -39,6 +40,7 @@ they sent and saw, the log and the read models whether every promise was kept (A
   --report FILE   writes the report, as markdown
   --out FOLDER    where the history and the logs of a failed run are kept (default .parley/chaos)
   --keep          keeps them of every run
+  --no-mounts     fills no disk, but reaches quotas, as where nothing can be mounted
   --list          lists the faults
   --help
 
@@ -70,6 +72,7 @@ export function parseOptions(args: readonly string[], drawn: number): ChaosOptio
     ...(values.report !== undefined && { report: values.report }),
     out: values.out ?? '.parley/chaos',
     keep: values.keep === true,
+    mounts: values['no-mounts'] !== true,
   };
 }
 
@@ -88,6 +91,7 @@ function parsed(args: readonly string[]) {
         report: text,
         out: text,
         keep: flag,
+        'no-mounts': flag,
         list: flag,
         help: flag,
       },

@@ -8,9 +8,9 @@ import { BROKERS, POSTGRES, worldOf } from './world.js';
 const ROUNDS = 40;
 const SEEDS = Array.from({ length: 50 }, (_, seed) => seed);
 
-function planned(seed: number, faults: readonly FaultName[] = FAULT_NAMES, canMount = true): Round[] {
+function planned(seed: number, faults: readonly FaultName[] = FAULT_NAMES): Round[] {
   const random = new Random(seed);
-  return schedule(random.fork('schedule'), worldOf(random.fork('world'), canMount), { rounds: ROUNDS, faults });
+  return schedule(random.fork('schedule'), worldOf(random.fork('world')), { rounds: ROUNDS, faults });
 }
 
 describe('the schedule of a seed', () => {
@@ -56,18 +56,12 @@ describe('the schedule of a seed', () => {
 
   test('fills disks only that are small, and slows only those that are not', () => {
     for (const seed of SEEDS) {
-      const { smallDisks } = worldOf(new Random(seed).fork('world'), true);
+      const { smallDisks } = worldOf(new Random(seed).fork('world'));
       for (const { fault, victims } of planned(seed).flat()) {
         if (fault.startsWith('full-disk')) expect(smallDisks).toEqual(expect.arrayContaining([...victims]));
         if (fault.startsWith('slow-disk')) for (const victim of victims) expect(smallDisks).not.toContain(victim);
       }
     }
-  });
-
-  test('fills no disk where none can be mounted', () => {
-    const faults = planned(1, FAULT_NAMES, false).flat();
-    expect(faults.filter(({ fault }) => fault.startsWith('full-disk'))).toEqual([]);
-    expect(() => planned(1, ['full-disk-broker'], false)).toThrow('nothing can be broken here');
   });
 
   test('holds some faults for longer than the leases that matter, and some for less', () => {
@@ -97,7 +91,7 @@ describe('the schedule of a seed', () => {
 
 test('every fault says how it is made, and strikes what there is', () => {
   const random = new Random(1);
-  const everything = { ...worldOf(random, true), smallDisks: [BROKERS[0]] };
+  const everything = { ...worldOf(random), smallDisks: [BROKERS[0]] };
   const known = new Set([...everything.services, ...BROKERS, POSTGRES, 'routes', 'clients', 'leaders']);
   for (const name of FAULT_NAMES) {
     expect(FAULTS[name].how.length).toBeGreaterThan(20);

@@ -7,7 +7,7 @@ import { checkNothingUndescribed } from '../described.js';
 import { withLog } from '../log.js';
 import { SECRET } from '../platform.js';
 import { Random } from '../random.js';
-import { Arena } from './arena.js';
+import { Arena, PARTITIONS } from './arena.js';
 import { canMountHere, SmallDisks, slowingBy } from './disks.js';
 import { carryOut, type RoundReport } from './nemesis.js';
 import { describeBlow, schedule, type ScheduleOptions } from './schedule.js';
@@ -16,6 +16,8 @@ import { worldOf } from './world.js';
 export interface SeedOptions extends ScheduleOptions {
   readonly seed: number;
   readonly say: (text: string) => void;
+  /** False: no disk is mounted, as where one may not. */
+  readonly mounts?: boolean;
   /** Another entry file for a process: a planted fault, which has to be found. */
   readonly mainOf?: Readonly<Record<string, string>>;
   readonly people?: Crowd['options']['people'];
@@ -46,7 +48,6 @@ export interface SeedReport {
 /** Ends what is running now; for signals. */
 export const running = new Set<() => Promise<void>>();
 
-const PARTITIONS = 4;
 /** With the one who owns the rooms. */
 const PEOPLE = { socket: 26, http: 9, events: 8, grpc: 10 } as const;
 const EVERY_MS = 500;
@@ -56,7 +57,8 @@ export async function runSeed(options: SeedOptions): Promise<SeedReport> {
   const startedAt = recordedNow();
   const folder = await temporaryFolder(`chaos-${seed}`);
   const random = new Random(seed);
-  const world = worldOf(random.fork('world'), await canMountHere(folder.path));
+  const world = worldOf(random.fork('world'));
+  const mounts = options.mounts !== false && (await canMountHere(folder.path));
   const rounds = schedule(random.fork('schedule'), world, options);
   for (const [at, round] of rounds.entries())
     say(`planned round ${at + 1}: ${round.map((blow) => `${describeBlow(blow)}${after(blow.afterMs)}`).join('; ')}`);
@@ -66,8 +68,8 @@ export async function runSeed(options: SeedOptions): Promise<SeedReport> {
   const end = (): Promise<void> => stopAll(platform, disks, run.failures);
   running.add(end);
   try {
-    for (const owner of world.smallDisks) await disks.mount(owner);
-    run.disks = `small: ${world.smallDisks.join(', ') || 'none (no root)'}; slowed by ${slowingBy()}`;
+    for (const owner of mounts ? world.smallDisks : []) await disks.mount(owner);
+    run.disks = `full: ${world.smallDisks.join(', ')} by ${mounts ? 'tmpfs' : 'quota'}; slowed by ${slowingBy()}`;
     platform = await startPlatform({
       nodes: 3,
       cuttable: true,

@@ -19,17 +19,16 @@ export interface World {
   readonly services: readonly string[];
   /** Services whose connections run through relays. */
   readonly relayed: readonly string[];
-  /** Whose disk is small enough to be filled; the others' can be slowed. Empty where nothing can be mounted. */
+  /** Whose disk is small enough to be filled, where one can be mounted; the others' can be slowed. */
   readonly smallDisks: readonly string[];
 }
 
-/** @param canMount whether small disks can be had: it takes root */
-export function worldOf(random: Random, canMount: boolean): World {
+export function worldOf(random: Random): World {
   const smallDisks = [random.pick(BROKERS), ...(random.chance(SMALL_POSTGRES_CHANCE) ? [POSTGRES] : [])];
   const oneOf = (app: string): string => `${app}-${random.between(1, 3)}`;
   return {
     services: SERVICES,
     relayed: ['commands', 'projection', 'gateway', 'api'].map(oneOf),
-    smallDisks: canMount ? smallDisks : [],
+    smallDisks,
   };
 }
