@@ -76,9 +76,9 @@ export class CommandHandler {
 
   private async execute(task: Task): Promise<CommandResult> {
     if (task.rule.standsOn === 'fresh') return this.turns.take(task.command.roomId, task);
-    const result = await this.deciding.onRemembered(task);
-    if (result) return result;
-    const [decided] = await this.deciding.onLeader([task]);
+    const tried = await this.deciding.onRemembered(task);
+    if ('result' in tried) return tried.result;
+    const [decided] = await this.deciding.onLeader([tried.left]);
     return decided!;
   }
 }

@@ -6,23 +6,27 @@
  * - Every other outcome (a batch, a refusal, nothing to do) is decided on what the log's leader says now. A batch
  *   carries no id for the broker, so its key is looked for first; and before a keyed command is refused, too: its first
  *   attempt may have been stored, the answer lost, and its sender gone since.
- * - A fence that has moved means: load again and decide again.
+ * - A fence that has moved means: load again and decide again. Another attempt of the same command may have been refused meanwhile,
+ *   so what refuses it at any moment since the first decision refuses it: a mute, for one, that has ended again.
  */
 import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DomainError, type CommandResult } from '#contract';
+import { evolve } from '#domain';
 import { FenceMovedError, type Append, type EventLog } from '#event-log';
 import type { BrokerClock } from './broker-clock.js';
 import { sameBody, type FirstResults } from './first-results.js';
 import type { StoredResult } from './key-lookup.js';
 import type { Keyed } from './keyed.js';
 import { knownOf, type KnownState, type Loaded } from './known-state.js';
-import { decideTogether, type Decided, type Outcome } from './shared-decision.js';
+import { decide, decideTogether, type Decided, type Outcome } from './shared-decision.js';
 import { repeated, resultOf, type Task } from './task.js';
 
 /** Decisions of one command before it is `unavailable`: another process wins a room's fence every second time at most. */
 const DECISIONS_MAX = 24;
+/** Of one fence while one command is under way. */
+const CHANGES_MAX = 64;
 /** After a moved fence: a pause between 0 and this, longer from one decision to the next. */
 const PAUSE_STEP_MS = 2;
 
@@ -34,20 +38,20 @@ export class Deciding {
     private readonly clock: BrokerClock,
   ) {}
 
-  /** The short way: undefined unless what is remembered leads to a single event that the log takes. */
-  async onRemembered(task: Task): Promise<CommandResult | undefined> {
+  /** The short way: a result where what is remembered leads to a single event that the log takes; else what is left to do. */
+  async onRemembered(task: Task): Promise<{ readonly result: CommandResult } | { readonly left: Task }> {
     const loaded = await this.known.load([task], 'memory');
     const { outcomes, appends } = decideTogether([task], [], loaded, this.known);
-    if (outcomes[0]?.kind !== 'written' || appends.length !== 1) return undefined;
+    if (outcomes[0]?.kind !== 'written' || appends.length !== 1) return { left: task };
     const first = await this.firstOfBatch(task, loaded);
-    if (first) return repeated(task, first);
+    if (first) return { result: repeated(task, first) };
     try {
       const [seq, duplicate] = await this.appendOne(task, appends);
-      return resultOf(task, seq, { duplicate });
+      return { result: resultOf(task, seq, { duplicate }) };
     } catch (error) {
       if (!(error instanceof FenceMovedError)) throw error;
       this.known.forget(loaded.known);
-      return undefined;
+      return { left: standingOn(task, appends) };
     }
   }
 
@@ -55,20 +59,42 @@ export class Deciding {
    * Decides commands on one room, together, on what the leader says.
    * @returns of the first of them, at least one, their results
    */
-  async onLeader(tasks: readonly Task[]): Promise<Promise<CommandResult>[]> {
+  async onLeader(asked: readonly Task[]): Promise<Promise<CommandResult>[]> {
+    let tasks = asked;
     for (let decisions = 1; decisions <= DECISIONS_MAX; decisions++) {
       const loaded = await this.known.load(tasks, 'leader');
-      const firsts = await Promise.all(tasks.map((task) => orRefusal(this.firstOfBatch(task, loaded))));
+      const firsts = await Promise.all(
+        tasks.map(
+          async (task) => (await orRefusal(this.firstOfBatch(task, loaded))) ?? this.refusedSince(task, loaded),
+        ),
+      );
       const decided = decideTogether(tasks, firsts, loaded, this.known);
       try {
         const stored = await this.append(tasks, decided);
         return decided.outcomes.map((outcome, i) => this.settle(tasks[i]!, outcome, loaded, stored));
       } catch (error) {
         if (!(error instanceof FenceMovedError)) throw error;
+        const [only] = tasks;
+        if (only && tasks.length === 1) tasks = [standingOn(only, decided.appends)];
         await delay(randomInt(1 + PAUSE_STEP_MS * decisions));
       }
     }
     throw new DomainError('unavailable', 'too many change this at once');
+  }
+
+  /** Why another attempt of the task may have been refused since its first decision. */
+  private async refusedSince(task: Task, { known, state }: Loaded): Promise<DomainError | undefined> {
+    const { stoodOn, partition } = task;
+    const now = stoodOn && known.get(stoodOn.subject);
+    if (!now || now.seq - 1 <= stoodOn.seq) return undefined;
+    const range = { after: stoodOn.seq, upTo: now.seq - 1, max: CHANGES_MAX };
+    const { entries, complete } = await this.log.readSubject(partition, stoodOn.subject, range);
+    if (!complete) return new DomainError('unavailable', 'too much has changed meanwhile');
+    for (const entry of entries) {
+      const decision = decide(task, evolve(state, knownOf(entry).event, entry.at));
+      if (decision instanceof DomainError) return decision;
+    }
+    return undefined;
   }
 
   private async settle(task: Task, outcome: Outcome, loaded: Loaded, stored: Stored): Promise<CommandResult> {
@@ -143,6 +169,12 @@ export class Deciding {
     if (last.seq <= (task.noneUpTo ?? 0) || last.at < key.sinceMs) return undefined;
     return this.firstOnHome(task, key);
   }
+}
+
+/** One event's fence covers all that its decision stands on; the first that has moved is what counts. */
+function standingOn(task: Task, appends: readonly Append[]): Task {
+  const [only] = appends;
+  return task.stoodOn || appends.length !== 1 || !only?.fence ? task : { ...task, stoodOn: only.fence };
 }
 
 interface Stored {

@@ -57,7 +57,10 @@ export function decideTogether(
   return { outcomes, appends };
 }
 
-function decide({ rule, command }: Task, state: Loaded['state']): Decision | DomainError {
+export function decide(
+  { rule, command }: Pick<Task, 'rule' | 'command'>,
+  state: Loaded['state'],
+): Decision | DomainError {
   try {
     return rule.decide(command, state);
   } catch (error) {

@@ -11,9 +11,12 @@ import {
   type CommandResult,
 } from '#contract';
 import { RULES, type Command, type Rule } from '#domain';
+import type { Append } from '#event-log';
 import type { StoredResult } from './key-lookup.js';
 import { keyed, type Keyed } from './keyed.js';
 import type { KnownState } from './known-state.js';
+
+export type Fence = NonNullable<Append['fence']>;
 
 export interface Task {
   readonly name: CommandName;
@@ -25,6 +28,8 @@ export interface Task {
   readonly home: string;
   /** Up to here the key's first result is known not to stand. */
   readonly noneUpTo: number | undefined;
+  /** What it was first decided on, and has changed since: whatever came in between counts, too. */
+  readonly stoodOn?: Fence;
 }
 
 interface TaskContext {
