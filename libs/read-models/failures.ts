@@ -8,7 +8,6 @@ export function sqlState(error: unknown): string {
   return 'driverError' in error ? sqlState(error.driverError) : '';
 }
 
-const TOO_MANY_CONNECTIONS = '53300';
 const AWAY_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -24,11 +23,17 @@ const AWAY_MESSAGES =
 /** `statement_timeout`: the database has too much to do. */
 const QUERY_CANCELLED = '57014';
 
-/** The database is not there, ends our session, or does not come to an end: the same statement may work later. */
+/** `read_only_sql_transaction`: a standby, or a server that takes nothing more because its storage is full. */
+const READ_ONLY = '25006';
+const IO_ERROR = '58030';
+const FOR_NOW = new Set([QUERY_CANCELLED, READ_ONLY, IO_ERROR]);
+/** Lost connections, a shutdown, and insufficient resources: disk, memory, connections. */
+const FOR_NOW_CLASSES = /^(08|53|57P)/;
+
+/** The database is not there, ends our session, has no room, or does not come to an end: the same statement may work later. */
 export function isAway(error: unknown): boolean {
   const code = sqlState(error);
-  if (AWAY_CODES.has(code) || code.startsWith('08') || code.startsWith('57P')) return true;
-  if (code === TOO_MANY_CONNECTIONS || code === QUERY_CANCELLED) return true;
+  if (AWAY_CODES.has(code) || FOR_NOW.has(code) || FOR_NOW_CLASSES.test(code)) return true;
   return code === '' && error instanceof Error && AWAY_MESSAGES.test(error.message);
 }
 
