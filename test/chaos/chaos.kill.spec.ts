@@ -46,7 +46,8 @@ test('a service that stores twice what is repeated is found out', async () => {
     seed: SEED,
     rounds: 1,
     faults: ['vanish-clients'],
-    people: { socket: 6, http: 2, events: 0, grpc: 0 },
+    // On a socket the echo stands in for a lost answer, and nothing is repeated.
+    people: { socket: 2, http: 8, events: 0, grpc: 0 },
     mainOf: { 'commands-1': planted, 'commands-2': planted },
     say: () => undefined,
   });

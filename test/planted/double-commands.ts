@@ -9,7 +9,7 @@ import { openResources, runMicroservice, runService } from '#service';
 import { CommandsModule } from '../../apps/commands/commands.module.js';
 import { withParts } from './world.js';
 
-const LOST_EVERY = 20;
+const LOST_EVERY = 5;
 
 @Module({})
 class PlantedProcess {}
