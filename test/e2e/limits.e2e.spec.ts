@@ -44,7 +44,9 @@ test('and over a socket, as a temporary error', async () => {
 test('the participants route says so in plain text', async () => {
   const ann = world.person('ann');
   const answers = await Promise.all(
-    Array.from({ length: AT_ONCE }, (_, i) => ann.http.post('/api/messages', { participants: [ann.id], content: `m${i}` })),
+    Array.from({ length: AT_ONCE }, (_, i) =>
+      ann.http.post('/api/messages', { participants: [ann.id], content: `m${i}` }),
+    ),
   );
   const refused = answers.find(({ status }) => status === 429);
   expect(refused).toMatchObject({ status: 429, text: 'rate limit exceeded\n' });
