@@ -112,7 +112,7 @@ export class Following {
       if (!user.isMember(roomId) || hasLeft(events, user.id, known.seq)) return shown;
       const joined = open === undefined || events.some(({ seq }) => seq === open.seq) ? events : [open, ...events];
       this.write(reader, visibleTo(user.id, joined, true));
-      user.stayedSince(roomId, endedUpTo);
+      user.stayedSince(roomId, open?.seq ?? endedUpTo);
       feed.attach(room, reader);
       return FOR_EVER;
     });

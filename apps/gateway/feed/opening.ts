@@ -275,7 +275,7 @@ class Opening {
       this.stillThere();
       if (!this.isMember(roomId) || hasLeft(events, userId, this.ends[room.partition] ?? 0)) return undefined;
       const joined = open === undefined || events.some(({ seq }) => seq === open.seq) ? events : [open, ...events];
-      reader.user.stayedSince(roomId, after);
+      reader.user.stayedSince(roomId, open?.seq ?? after);
       feed.attach(room, reader);
       reader.noteShown(roomId, { upTo: Number.POSITIVE_INFINITY, isMember: true });
       const now = { timelineSeq: room.timelineSeq, ordinal: room.ordinal };

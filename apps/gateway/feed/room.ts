@@ -255,20 +255,20 @@ export class Room {
     this.tail.add(event);
     const member = memberOf(event);
     if (member !== undefined) this.host.onMember(this, event, member);
-    if (event.seq < this.head) return this.showLate(event);
+    if (event.seq <= this.head) return this.showLate(event);
     this.head = event.seq;
     if (this.pending.length === 0) this.host.dirty(this);
     this.pending.push(event);
     this.except(event);
   }
 
-  /** What was lost on the way and comes behind what followed it: whoever came in between is not shown it. */
+  /** What was lost on the way and comes behind what followed it: whoever came in between, or by this very event, is not shown it. */
   private showLate(event: RoomEvent): void {
     this.flush();
     const heldBack = this.host.heldBack(event);
     for (const { encoding, readers } of this.groups)
       for (const reader of readers) {
-        if ((reader.user.memberships.get(this.id)?.since ?? 0) > event.seq) continue;
+        if ((reader.user.memberships.get(this.id)?.since ?? 0) >= event.seq) continue;
         const bytes = heldBack?.has(reader) === true ? heldBack.get(reader) : bytesOf(event, encoding);
         if (bytes !== undefined) reader.write(bytes);
       }

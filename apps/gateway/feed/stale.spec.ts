@@ -94,3 +94,27 @@ test('what was lost comes late to a member whose membership was changed meanwhil
   await t.settle();
   expect(ann.timeline('a')).toEqual(['lost']);
 });
+
+test('a joining that was told when its user came is not told again when the room hears of it', async () => {
+  const ends: { value: readonly number[] | undefined } = { value: undefined };
+  const views: { upTo?: readonly number[] } = {};
+  const t = await feedWith({ seen: (log) => behind(log, ends), viewsUpTo: () => views.upTo });
+  await t.writing.room('a', 'bob');
+  const before = await Promise.all([0, 1].map((partition) => t.log.lastSequence(partition)));
+  views.upTo = before;
+  const joined = await t.writing.join('a', 'ann');
+  // The leader that tells where the room stands is behind the one that told where the log ends.
+  const activate = t.feed.activate.bind(t.feed);
+  t.feed.activate = async (...room) => {
+    ends.value = before;
+    const active = await activate(...room);
+    ends.value = undefined;
+    return active;
+  };
+  const ann = await t.open('ann');
+  t.nowMs = performance.now() + 6_000;
+  t.feed.sweep();
+  await waitUntil('the mark covers it', 5_000, () => t.feed.mark(t.subjects.partitionOfRoom('a')) >= joined);
+  await t.settle();
+  expect(ann.events('a')).toEqual(['member.joined']);
+});
