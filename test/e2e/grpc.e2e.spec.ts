@@ -41,7 +41,7 @@ describe('refusals', () => {
       'SendMessage',
       message({ content: 'a\u0000b' }),
       3,
-      'content: must be well-formed Unicode without control characters',
+      'text must be well-formed Unicode without control characters',
     ],
     ['GetMessages', {}, 3, 'room_id is required'],
     ['GetMessages', { room_id: 'nowhere' }, 5, 'room not found'],

@@ -234,10 +234,10 @@ export class SocketGateway implements OnModuleInit, OnModuleDestroy {
   }
 }
 
-/** A client that errs is told so; one that never gets it right, or has not even said hello, is no client. */
+/** A client that errs is told so; one that never gets it right, or has not even signed in, is no client. */
 function mayGoOn(connection: SocketConnection): boolean {
   connection.unreadable += 1;
-  return connection.opened !== undefined && connection.unreadable <= LIMITS.unreadableFrames;
+  return connection.identity !== undefined && connection.unreadable <= LIMITS.unreadableFrames;
 }
 
 function refuseSignIn(connection: SocketConnection, { code, message }: DomainError): void {
