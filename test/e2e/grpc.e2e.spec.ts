@@ -37,12 +37,7 @@ describe('refusals', () => {
     ['SendMessage', message({ room_id: 'no room has such an id' }), 5, 'room not found'],
     ['SendMessage', message({ user_id: 'user3' }), 7, 'user is not a member of this room'],
     ['SendMessage', message({ user_id: 'nobody' }), 7, 'user is not a member of this room'],
-    [
-      'SendMessage',
-      message({ content: 'a\u0000b' }),
-      3,
-      'text must be well-formed Unicode without control characters',
-    ],
+    ['SendMessage', message({ content: 'a\u0000b' }), 3, 'text must be well-formed Unicode without control characters'],
     ['GetMessages', {}, 3, 'room_id is required'],
     ['GetMessages', { room_id: 'nowhere' }, 5, 'room not found'],
     ['GetMessageHistory', {}, 3, 'room_id is required'],
