@@ -218,7 +218,7 @@ function gatewayNeeds(workload: Workload, rates: Rates, machine: Machine, costs:
   return [
     need(
       'gateway',
-      'connections that a process was tried with',
+      'connections that a process is planned with',
       connections,
       machine.cores * costs.connectionsPerProcess,
     ),

@@ -1,11 +1,15 @@
 /**
- * What one of each costs, as measured on the machine of bench/RESULTS.md (two virtual cores). The capacity model multiplies these
- * and nothing else: whoever measures anew changes a number here, and docs/SCALE.md with `npm run simulate -- --write`.
+ * What one of each costs on a machine of two virtual cores. The capacity model multiplies these and nothing else: whoever measures
+ * anew changes a number here, and docs/SCALE.md with `npm run simulate -- --write`.
+ *
+ * Measured, of the broker alone or in development: connectionBytes, deliverySeconds, decideSeconds, appendSeconds,
+ * syncedAppendsPerSecond, subjectBytes, rememberedIdBytes, projectSeconds. The others are estimates, until a benchmark of unit costs
+ * has measured all of them in one run.
  */
 export interface UnitCosts {
   /** Memory of a gateway for one idle, signed-in connection. */
   readonly connectionBytes: number;
-  /** As many as one gateway process was measured with. */
+  /** As many as one gateway process is to be tried with (`npm run bench -- curve-connections`). */
   readonly connectionsPerProcess: number;
   /** CPU of a gateway for one delivery that shares its write with no other, the worst case. */
   readonly deliverySeconds: number;

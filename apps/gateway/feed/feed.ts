@@ -336,9 +336,10 @@ export class Feed {
   sweep(): void {
     const nowMs = this.nowMs();
     this.sendCursors(nowMs);
-    for (const { room } of this.rooms.values()) if (tailsAreFull()) room.tail.clear();
-    for (const { room } of this.rooms.values())
+    for (const { room } of this.rooms.values()) {
+      if (tailsAreFull()) room.tail.clear();
       if (room.idleSinceMs !== undefined && nowMs - room.idleSinceMs > ROOM_IDLE_MS) this.closeRoom(room);
+    }
     for (const user of this.users.values())
       if (user.hasEnded && [...user.readers].every((reader) => reader.mayHaveCursor))
         user.forgetEnded((roomId, seq) => seq <= this.mark(this.subjects.partitionOfRoom(roomId)));
