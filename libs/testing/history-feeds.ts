@@ -61,7 +61,9 @@ class FeedCheck {
   #stateStart: readonly number[] = [];
   /** By partition: what the client's newest cursor covers. */
   #covered: readonly number[] = [];
-  /** Between a `welcome` that says `recovered: true` to who came with a cursor, and its `caught_up`. */
+  /** Whoever came with a cursor was told `recovered: true`. */
+  #recovered = false;
+  /** Between such a `welcome` and its `caught_up`. */
   #recovering = false;
 
   constructor(
@@ -109,8 +111,9 @@ class FeedCheck {
     for (const { room } of frame.rooms)
       if (!this.#everIn(room)) this.#violate('outside-membership', room, 'was told of it in a welcome', [frame]);
     const isFirst = !this.#start;
-    this.#recovering = frame.recovered && !isFirst;
-    if (!this.#recovering) this.#startAnew(frame, cursor.seqs, isFirst);
+    this.#recovered = frame.recovered && !isFirst;
+    this.#recovering = this.#recovered;
+    if (!this.#recovered) this.#startAnew(frame, cursor.seqs, isFirst);
     this.#cursor(frame);
   }
 
@@ -152,10 +155,13 @@ class FeedCheck {
       const what = `received ${seq} after ${feed.lastOfConnection} on one connection`;
       return this.#violate('repeat', room, what, [frame], seq);
     }
+    // What the first frame after a recovery does not follow on was not recovered.
+    const lacking = this.#recovered && feed.lastOfConnection === 0 ? 'not-recovered' : 'hole';
     feed.lastOfConnection = seq;
     if (seq <= feed.last) return;
     const has = Math.max(feed.last, periodAt(truth, this.client.user, seq)?.from ?? 0);
-    if (entry.prev > has) this.#violate('hole', room, `received ${seq} while it had up to ${has}`, [frame, entry], seq);
+    if (entry.prev > has)
+      this.#violate(lacking, room, `received ${seq} while it had up to ${has}`, [frame, entry], seq);
     feed.last = seq;
     feed.got.add(seq);
   }

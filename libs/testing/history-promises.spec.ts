@@ -132,7 +132,7 @@ describe('finds a planted fault:', () => {
     ],
     [
       'a resume that was said to be recovered and lacks its first message',
-      ['hole', 'missing', 'not-recovered'],
+      ['missing', 'not-recovered'],
       ({ bob, at }) => {
         const again = bob.steps.findIndex(({ kind }) => kind === 'closed') + 1;
         const lost = bob.steps.findIndex(
