@@ -131,7 +131,14 @@ export class Subjects {
 export function parseLogSubject(subject: string): LogSubject | undefined {
   const [root, partitionToken, area, owner, kind, member, rest] = subject.split('.');
   const partition = Number(partitionToken);
-  if (root !== 'chat' || !Number.isInteger(partition) || !owner || rest !== undefined) return undefined;
+  if (
+    root !== 'chat' ||
+    !Number.isInteger(partition) ||
+    String(partition) !== partitionToken ||
+    !owner ||
+    rest !== undefined
+  )
+    return undefined;
   if (area === 'room') {
     if (kind === 'member' && member) return { kind, partition, roomId: owner, userToken: member };
     if (member === undefined && (kind === 'config' || kind === 'roster' || kind === 'timeline'))

@@ -6,6 +6,7 @@ export { sequenceAfterRestore } from './backup/ids-ahead.js';
 export { LogRestore, type RestoredPartition, type RestoreOptions } from './backup/restore-log.js';
 export { type StreamDescription } from './backup/snapshots.js';
 export { LOG_LIMITS } from './limits.js';
+export { parseNotice } from './tails.js';
 export {
   AppendRefusedError,
   AppendUnknownError,

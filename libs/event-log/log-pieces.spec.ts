@@ -89,10 +89,22 @@ describe('tails notices', () => {
     ]);
   });
 
-  test.each(['', '[]', 'null', '{"epoch":"e","from":0,"to":1}', '{"epoch":"e","from":0,"to":1,"last":[["a"]]}'])(
-    'what is none is passed over: %s',
-    (text) => expect(parseNotice(text)).toBeUndefined(),
-  );
+  test.each([
+    '',
+    '[]',
+    'null',
+    '{"epoch":"e","from":0,"to":1}',
+    '{"epoch":"e","from":0,"to":1,"last":[["a"]]}',
+    '{"epoch":"e","from":0.5,"to":1,"last":[["a",1]]}',
+    '{"epoch":"e","from":-1,"to":1,"last":[["a",1]]}',
+    '{"epoch":"e","from":0,"to":1e400,"last":[["a",1]]}',
+    '{"epoch":"e","from":0,"to":9007199254740993,"last":[["a",1]]}',
+    '{"epoch":"e","from":2,"to":1,"last":[]}',
+    '{"epoch":"e","from":0,"to":1,"last":[["a",0.5]]}',
+    '{"epoch":"e","from":1,"to":2,"last":[["a",1]]}',
+    '{"epoch":"e","from":1,"to":2,"last":[["a",3]]}',
+    '{"epoch":"e","from":0,"to":1,"last":[["",1]]}',
+  ])('what is none is passed over: %s', (text) => expect(parseNotice(text)).toBeUndefined());
 });
 
 describe('an existing stream', () => {

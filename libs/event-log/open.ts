@@ -123,6 +123,9 @@ export function checkStreams(streams: readonly (StreamConfig | undefined)[], sha
         `a backup (${restoring[STREAM_METADATA.restoring]}) is being restored, or its restore was interrupted: start no service ` +
         'before it has ended; if it has not, run parley restore again',
     };
+  const foreign = found.flatMap(foreignMetadata);
+  if (foreign.length > 0)
+    return { mismatch: `${foreign.join('; ')}. Name the right broker, or restore the log from a backup` };
   const logPartitions = Number(first?.metadata?.[STREAM_METADATA.partitions]);
   if (first && logPartitions !== shape.partitions)
     return {
@@ -146,6 +149,24 @@ export function checkStreams(streams: readonly (StreamConfig | undefined)[], sha
       `the log is not as configured; nothing was changed. ${lines.join('; ')}. Set the configuration or the stream ` +
       '(nats stream edit) right; restore a missing stream, or one of another epoch, from a backup of the whole log',
   };
+}
+
+/** What every stream of a log has said of itself since it was made. */
+const METADATA: readonly (readonly [name: string, form: RegExp, isOptional?: boolean])[] = [
+  [STREAM_METADATA.epoch, /^[A-Za-z0-9_-]{1,32}$/],
+  [STREAM_METADATA.partitions, /^[1-9][0-9]{0,3}$/],
+  [STREAM_METADATA.schema, /./],
+  [STREAM_METADATA.restoredAt, /^[0-9]{1,15}$/, true],
+];
+
+function foreignMetadata({ name, metadata = {} }: StreamConfig): string[] {
+  const wrong = METADATA.filter(([key, form, isOptional = false]) => {
+    const value = metadata[key];
+    return value === undefined ? !isOptional : !form.test(value);
+  });
+  if (wrong.length === 0) return [];
+  const said = wrong.map(([key]) => `its ${key} is ${JSON.stringify(metadata[key]) ?? 'missing'}`);
+  return [`${name} is no stream of a Parley log: ${said.join(', ')}`];
 }
 
 async function createStreams(api: JetStreamApi, shape: LogShape, existing: StreamConfig | undefined): Promise<void> {

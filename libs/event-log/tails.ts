@@ -60,11 +60,15 @@ export function parseNotice(text: string): TailsNotice | undefined {
   )
     return undefined;
   const { epoch, from, to, last } = value;
-  if (typeof epoch !== 'string' || typeof from !== 'number' || typeof to !== 'number' || !Array.isArray(last))
+  if (typeof epoch !== 'string' || !isPlace(from) || !isPlace(to) || from > to || !Array.isArray(last))
     return undefined;
   const pairs = last.filter(isPair);
-  return pairs.length === last.length ? { epoch, from, to, last: pairs } : undefined;
+  const fits = pairs.length === last.length && pairs.every(([, seq]) => from < seq && seq <= to);
+  return fits ? { epoch, from, to, last: pairs } : undefined;
 }
 
+/** A gateway's mark moves to what stands here, and cursors are made of marks. */
+const isPlace = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+
 const isPair = (value: unknown): value is [string, number] =>
-  Array.isArray(value) && value.length === 2 && typeof value[0] === 'string' && typeof value[1] === 'number';
+  Array.isArray(value) && value.length === 2 && typeof value[0] === 'string' && value[0] !== '' && isPlace(value[1]);

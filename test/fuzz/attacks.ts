@@ -214,7 +214,7 @@ const grpc: fc.Arbitrary<Attack> = fc.record({
 export const overTheWire: fc.Arbitrary<Attack> = fc.oneof(socket, http, grpc);
 
 /** Events of this version, of older and newer ones, and of none, on subjects of a room that nobody needs. */
-const event = fc.record(
+export const event = fc.record(
   {
     v: fc.oneof(
       { weight: 4, arbitrary: fc.constant(1) },

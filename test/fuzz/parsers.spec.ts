@@ -18,6 +18,7 @@ import {
   parseOrRefuse,
   parsePosition,
 } from '#contract';
+import { parseNotice } from '#event-log';
 import { fixtureEntries } from '#testing';
 import { anything, bytesNear, shapedBy, textNear, written } from './values.js';
 
@@ -101,14 +102,64 @@ test.each([
 test('a subject and a key are read or not, and nothing else', () => {
   fc.assert(
     fc.property(
-      textNear(fc.constantFrom('chat.0.room.den.member.bob', '01890a5d-ac96-7b2e-8000-000000000000')),
+      textNear(
+        fc.constantFrom(
+          'chat.0.room.den.member.bob',
+          'chat.00.room.den.config',
+          'chat..room.den.roster',
+          '01890a5d-ac96-7b2e-8000-000000000000',
+        ),
+      ),
       (text) => {
         const subject = parseLogSubject(text);
-        if (subject) expect(Number.isSafeInteger(subject.partition)).toBe(true);
+        if (subject) expect(text.split('.')[1]).toBe(String(subject.partition));
         const time = keyTimeMs(text);
         if (time !== undefined) expect(Number.isSafeInteger(time)).toBe(true);
       },
     ),
     { numRuns: 2_000 },
   );
+});
+
+test('a tails notice is read with places that a mark can move to, and written the same again, or not at all', () => {
+  const place = (min: number) =>
+    fc.oneof(
+      { weight: 12, arbitrary: fc.integer({ min, max: min + 5 }) },
+      { weight: 1, arbitrary: fc.oneof(fc.integer(), fc.double(), anything) },
+    );
+  const pair = fc.oneof(
+    { weight: 12, arbitrary: fc.tuple(fc.constant('chat.0.room.den.timeline'), place(5)) },
+    { weight: 1, arbitrary: anything },
+  );
+  const notice = fc.record({
+    epoch: fc.constantFrom('e', 'f', 1, null),
+    from: place(0),
+    to: place(9),
+    last: fc.array(pair, { maxLength: 3 }),
+  });
+  let taken = 0;
+  fc.assert(
+    fc.property(
+      bytesNear(
+        fc
+          .oneof({ weight: 4, arbitrary: notice }, { weight: 1, arbitrary: anything })
+          .map((value) => Buffer.from(written(value))),
+      ),
+      (bytes) => {
+        const parsed = parseNotice(bytes.toString('utf8'));
+        if (!parsed) return;
+        taken += 1;
+        const { from, to, last } = parsed;
+        expect(
+          [from, to, ...last.map(([, seq]) => seq)].filter((seq) => !Number.isSafeInteger(seq) || seq < 0),
+        ).toEqual([]);
+        expect(last.filter(([subject, seq]) => subject === '' || seq <= from || seq > to)).toEqual([]);
+        expect(from).toBeLessThanOrEqual(to);
+        const text = JSON.stringify(parsed);
+        expect(JSON.stringify(parseNotice(text))).toBe(text);
+      },
+    ),
+    { numRuns: 4_000 },
+  );
+  expect(taken).toBeGreaterThan(100);
 });

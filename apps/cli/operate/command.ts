@@ -94,7 +94,7 @@ export function reportTo({ stdout, stderr }: Streams, json: boolean): Report & {
   return {
     json,
     line: (text) => {
-      if (!json) write(text);
+      if (!json) write(inert(text));
     },
     item: async (record) => {
       if (json && !write(JSON.stringify(record))) await new Promise<void>((resolve) => stdout.once('drain', resolve));
@@ -108,3 +108,7 @@ export function reportTo({ stdout, stderr }: Streams, json: boolean): Report & {
     end: clear,
   };
 }
+
+/** What is shown may be anybody's, of a damaged log: it stays on its line, and does nothing to the terminal. */
+const inert = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cs}]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);

@@ -63,10 +63,11 @@ export class PartitionCheck {
 
   take(entry: StoredEntry): void {
     this.entries++;
-    if (entry.seq <= this.lastSeq || entry.at < this.lastAt)
+    // Said this way round, because a time that cannot be read is neither.
+    if (!(entry.seq > this.lastSeq && entry.at >= this.lastAt))
       this.report(entry, 'out-of-order', `its sequence or time does not rise above that of entry ${this.lastSeq}`);
     this.lastSeq = entry.seq;
-    this.lastAt = entry.at;
+    if (!Number.isNaN(entry.at)) this.lastAt = entry.at;
     this.lastOf.set(entry.subject, entry.seq);
     // Says that the partition was restored from a backup; of no room and no user.
     if (entry.subject === restoredSubject(this.partition)) return;
