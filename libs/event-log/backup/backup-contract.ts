@@ -2,6 +2,7 @@
 import { expect } from '@jest/globals';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { objectStream, BUCKETS, LIVE, restoredSubject, streamName, streamSubjects } from '#contract';
+import { waitUntil } from '#embedded';
 import { ContractRoom, takeSeat, until } from '../contract-room.js';
 import { LogMismatchError, type EventLog, type StoredEntry } from '../log.js';
 import { openEventLog } from '../open.js';
@@ -86,11 +87,12 @@ export async function everything(log: EventLog, partition: number): Promise<Stor
   }
 }
 
+/** Any node of a cluster lists streams, also one that has not heard yet that they are gone. */
 export async function removeStreams(nc: NatsConnection): Promise<void> {
   const ask = async <T>(subject: string) => (await nc.request(`$JS.API.${subject}`, '', { timeout: 10_000 })).json<T>();
-  const { streams } = await ask<{ streams: string[] | null }>('STREAM.NAMES');
-  for (const name of streams ?? []) await ask(`STREAM.DELETE.${name}`);
-  expect((await ask<{ streams: string[] | null }>('STREAM.NAMES')).streams ?? []).toEqual([]);
+  const names = async () => (await ask<{ streams: string[] | null }>('STREAM.NAMES')).streams ?? [];
+  for (const name of await names()) await ask(`STREAM.DELETE.${name}`);
+  await waitUntil('the streams are gone', 10_000, async () => (await names()).length === 0);
 }
 
 export interface World {
