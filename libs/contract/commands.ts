@@ -163,8 +163,11 @@ export const commandResult = z
   .readonly();
 export type CommandResult = z.output<typeof commandResult>;
 
-/** How a handler answers an edge: a refusal is an answer, not an error of the transport. */
-export type CommandReply = { readonly ok: CommandResult } | { readonly refused: Refusal };
+/**
+ * How a handler answers an edge: a refusal is an answer, not an error of the transport. `again`: nothing was decided, because the
+ * request came too late; an edge that still waits asks again.
+ */
+export type CommandReply = { readonly ok: CommandResult } | { readonly refused: Refusal; readonly again?: true };
 
 /** A request that `projection` answers after its commit: the greatest mark wins. */
 export const markRequest = z.object({

@@ -3,6 +3,7 @@ import { expect, test } from '@jest/globals';
 import type { Msg, Payload, PublishOptions, Subscription, SubscriptionOptions } from '@nats-io/transport-node';
 import { DomainError } from '#contract';
 import { CommandBus, REQUEST_BYTES_MAX, REQUESTS_MAX } from './command-bus.js';
+import { RequestAges } from './request-age.js';
 import type { RequestConnection } from './requester.js';
 
 /** A broker that keeps every request until it is told to have them answered. */
@@ -30,10 +31,13 @@ class Holding implements RequestConnection {
     while (this.asked < requests) await turnOfTheLoop();
   }
 
-  answerAll(): void {
-    const data = new TextEncoder().encode('{"response":"done"}');
-    for (const subject of this.kept.splice(0))
-      void this.callback?.(null, { subject, data, json: () => ({ response: 'done' }) } as unknown as Msg);
+  /** @returns the subjects to which they went */
+  answerAll(response: unknown = 'done'): string[] {
+    const data = new TextEncoder().encode(JSON.stringify({ response }));
+    const answered = this.kept.splice(0);
+    for (const subject of answered)
+      void this.callback?.(null, { subject, data, json: () => ({ response }) } as unknown as Msg);
+    return answered;
   }
 }
 
@@ -74,6 +78,22 @@ test('what waits is bounded in bytes, too', async () => {
   expect(nats.asked).toBe(fit + 1);
   nats.answerAll();
   expect(new Set(await Promise.all([...waiting, small]))).toEqual(new Set(['answered']));
+});
+
+test('what came too late to be decided is asked again, and says when it was asked first; a refusal is not', async () => {
+  const nats = new Holding();
+  const done = refusalOf(new CommandBus(nats).run('JoinRoom', { userId: 'ann' }, { roomId: 'den' }));
+  await nats.has(1);
+  const late = { code: 'unavailable', detail: 'late', retryMs: 1_000 };
+  const [first = ''] = nats.answerAll({ refused: late, again: true });
+  await nats.has(2);
+  const [second = ''] = nats.answerAll({ refused: late });
+  expect(await done).toEqual(late);
+  expect(nats.asked).toBe(2);
+  const ages = new RequestAges();
+  const [once, twice] = [ages.timesOf(first, 0), ages.timesOf(second, 0)];
+  expect(once.firstAskedAtMs).toBe(once.askedAtMs);
+  expect(twice.firstAskedAtMs).toBeLessThan(twice.askedAtMs);
 });
 
 /** As deep as a frame of 64 KiB can be. */

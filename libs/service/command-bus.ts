@@ -15,10 +15,10 @@ import {
 } from '#contract';
 import { freshKey } from './fresh-key.js';
 import { Gate } from './gate.js';
+import { ATTEMPT_MS } from './request-age.js';
 import { Requester, type RequestConnection } from './requester.js';
+import type { Standstill } from './standstill.js';
 
-/** One attempt's wait for an answer; a broken broker elects a leader within 4 to 8 s. */
-const ATTEMPT_MS = 5_000;
 /** A command that nobody answered for so long is `unavailable`; its caller may repeat it with the same key. */
 const GIVE_UP_MS = 15_000;
 const RETRY_WAIT_MS = 50;
@@ -42,16 +42,29 @@ export class CommandBus {
   });
   private readonly requester: Requester;
 
-  constructor(nats: RequestConnection) {
+  /** @param standstill without it, commands are handed on however long they have waited to be read */
+  constructor(
+    nats: RequestConnection,
+    private readonly standstill?: Pick<Standstill, 'isCatchingUp'>,
+  ) {
     this.requester = new Requester(nats, ATTEMPT_MS);
+  }
+
+  /**
+   * For whoever has read a command that will wait before it is run.
+   * @throws DomainError `unavailable` while this process reads what came when it stood still: who sent that may have asked elsewhere
+   */
+  admit(): void {
+    if (this.standstill?.isCatchingUp) throw new DomainError('unavailable', 'this process stood still; ask again');
   }
 
   /**
    * Runs a command and answers with its place in the log.
    * @param key the client's idempotency key, if it gave one
-   * @throws DomainError what the handler refused, or `unavailable` (temporary) when none answered
+   * @throws DomainError what the handler refused, or `unavailable` (temporary) when none answered, or as `admit`
    */
   async run(name: CommandName, actor: Actor, body: unknown, key?: string): Promise<CommandResult> {
+    this.admit();
     const subject = commandSubject(COMMANDS[name].service, name);
     const data = { actor, body, key: key ?? freshKey() };
     const reply = (await this.request(subject, data)) as CommandReply;
@@ -61,7 +74,7 @@ export class CommandBus {
   }
 
   /**
-   * One request to a Nest handler, repeated while nobody answers.
+   * One request to a Nest handler, repeated while nobody answers, or it comes too late to be decided.
    * @throws DomainError `unavailable`, at once when too many wait already; or `internal` when the handler crashed
    */
   async request(subject: string, data: unknown): Promise<unknown> {
@@ -70,18 +83,23 @@ export class CommandBus {
   }
 
   private async untilAnswered(subject: string, packet: string): Promise<unknown> {
-    const giveUpAt = performance.now() + GIVE_UP_MS;
+    const askedAtMs = performance.now();
+    const giveUpAt = askedAtMs + GIVE_UP_MS;
     for (let waitMs = RETRY_WAIT_MS; ; waitMs = Math.min(2 * waitMs, RETRY_WAIT_MAX_MS)) {
-      const answer = await this.attempt(subject, packet);
-      if (answer !== undefined) return answer.response;
+      const answer = await this.attempt(subject, packet, askedAtMs);
+      if (answer !== undefined && !asksAgain(answer.response)) return answer.response;
       if (performance.now() + waitMs >= giveUpAt) throw new DomainError('unavailable');
       await delay(waitMs);
     }
   }
 
   /** Undefined when nobody listens, or the answer did not come: the request may be made again, because every command has a key. */
-  private async attempt(subject: string, packet: string): Promise<{ response: unknown } | undefined> {
-    const message = await this.requester.ask(subject, packet).catch((cause: unknown) => {
+  private async attempt(
+    subject: string,
+    packet: string,
+    firstAskedAtMs: number,
+  ): Promise<{ response: unknown } | undefined> {
+    const message = await this.requester.ask(subject, packet, firstAskedAtMs).catch((cause: unknown) => {
       throw new DomainError('unavailable', undefined, { cause });
     });
     if (message === undefined) return undefined;
@@ -90,6 +108,10 @@ export class CommandBus {
     return { response: answer.response };
   }
 }
+
+/** Nothing was decided; see `CommandReply`. */
+const asksAgain = (response: unknown): boolean =>
+  typeof response === 'object' && response !== null && 'again' in response && response.again === true;
 
 /** A body of 64 KiB can be nested deeper than it can be written again. */
 function written(packet: object): string {

@@ -14,6 +14,7 @@ export { Presence, shownPresence, type SaidOnline, type UserPresence } from './p
 export { type LeaseOptions, PresenceLease } from './presence-lease.js';
 export { createLogger, type Running, runService } from './process.js';
 export { RateLimit } from './rate-limits.js';
+export { askedJustNow, ATTEMPT_MS, DECIDED_WITHIN_MS, RequestContext, type RequestTimes } from './request-age.js';
 export { refusingRevoked } from './revocations.js';
 export { type Openers, openResources, type Resources, runMicroservice } from './resources.js';
 export { ResourcesModule } from './resources.module.js';

@@ -1,15 +1,17 @@
 /**
  * Nest's NATS transport on the process's own connection, for its `@MessagePattern` handlers. Nest's server would open a
  * connection of its own, and end by dropping what is under way: this one drains. A handler's queue group is its `queue`
- * extra: `@MessagePattern(subject, { queue })`.
+ * extra: `@MessagePattern(subject, { queue })`. A handler's context is a `RequestContext`, which says when the request was made.
  */
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
-import { NatsContext, ServerNats, type WritePacket } from '@nestjs/microservices';
+import { ServerNats, type WritePacket } from '@nestjs/microservices';
 import { isObservable } from 'rxjs';
+import { RequestAges, RequestContext } from './request-age.js';
 
 export class NatsTransport extends ServerNats {
   private readonly serving: Subscription[] = [];
   private readonly underWay = new Set<Promise<unknown>>();
+  private readonly ages = new RequestAges();
 
   constructor(private readonly nats: NatsConnection) {
     super({});
@@ -52,7 +54,8 @@ export class NatsTransport extends ServerNats {
     const packet: unknown = handler === undefined || message.reply === undefined ? undefined : message.json();
     if (handler === undefined || !isRequest(packet)) return super.handleMessage(subject, message);
     const { id, data } = packet;
-    const answer: unknown = await handler(data, new NatsContext([message.subject, message.headers]));
+    const times = this.ages.timesOf(message.reply ?? '');
+    const answer: unknown = await handler(data, new RequestContext([message.subject, message.headers], times));
     const respond = (part: WritePacket): void => void message.respond(JSON.stringify({ ...part, id }));
     if (isObservable(answer)) return this.send(answer, respond);
     return message.respond(JSON.stringify({ response: answer, isDisposed: true, id }));

@@ -6,10 +6,13 @@
  * What is asked in one turn of the event loop, by however many connections, goes out together at its end (`setImmediate`: nothing
  * waits for a timer), so that a busy edge writes to the broker once a turn and an idle one at once.
  *
+ * The token also says when the request was made (request-age.ts): a service leaves undecided what reaches it too late.
+ *
  * States of a request: outgoing -> asked -> answered | silent. It is silent when nobody listens there, after `waitMs`, or when the
  * connection is closed.
  */
 import { createInbox, type Msg, type NatsConnection } from '@nats-io/transport-node';
+import { Stamps } from './request-age.js';
 
 /** What it needs of a connection. */
 export type RequestConnection = Pick<NatsConnection, 'publish' | 'subscribe' | 'closed'>;
@@ -32,6 +35,7 @@ export class Requester {
   private inbox: string | undefined;
   private sweep: NodeJS.Timeout | undefined;
   private asked = 0;
+  private readonly stamps = new Stamps();
 
   /** @param waitMs how long an answer is waited for */
   constructor(
@@ -39,11 +43,16 @@ export class Requester {
     private readonly waitMs: number,
   ) {}
 
-  /** Undefined: nobody answered. @throws Error when the connection is closed or draining */
-  ask(subject: string, payload: string): Promise<Msg | undefined> {
+  /**
+   * Undefined: nobody answered.
+   * @param firstAskedAtMs `performance.now()` of when the same was asked first; now, when not given
+   * @throws Error when the connection is closed or draining
+   */
+  ask(subject: string, payload: string, firstAskedAtMs?: number): Promise<Msg | undefined> {
     return new Promise((settle, fail) => {
-      const token = (this.asked++).toString(36);
-      this.waiting.set(token, { subject, payload, deadlineMs: performance.now() + this.waitMs, settle, fail });
+      const nowMs = performance.now();
+      const token = `${(this.asked++).toString(36)}-${this.stamps.of(nowMs, firstAskedAtMs ?? nowMs)}`;
+      this.waiting.set(token, { subject, payload, deadlineMs: nowMs + this.waitMs, settle, fail });
       this.sweep ??= setInterval(() => this.sweepOld(), SWEEP_MS);
       if (this.outgoing.length === 0) setImmediate(() => this.send());
       this.outgoing.push(token);

@@ -14,6 +14,7 @@ import { connectNats } from './nats.js';
 import { NatsTransport } from './nats-transport.js';
 import type { Running } from './process.js';
 import { ResourcesModule } from './resources.module.js';
+import { Standstill } from './standstill.js';
 import { COMMAND_BUS, CONFIG, DATABASE, EVENT_LOG, HEALTH, NATS } from './tokens.js';
 
 interface LogLike {
@@ -63,7 +64,8 @@ export async function openResources<L extends LogLike | undefined, D extends Dat
   ]);
   log?.replaced.addEventListener('abort', () => endProcess(log.replaced.reason));
   const health = healthOf(nats, log, database, open.databaseRequired ?? true);
-  const bus = new CommandBus(nats);
+  const standstill = new Standstill();
+  const bus = new CommandBus(nats, standstill);
   const provided = new Map<symbol, unknown>([
     [CONFIG, config],
     [NATS, nats],
@@ -79,15 +81,19 @@ export async function openResources<L extends LogLike | undefined, D extends Dat
     health,
     bus,
     module: ResourcesModule.with(provided),
-    running: (app, address) => ({
-      ...(address === undefined ? {} : { address }),
-      async stop() {
-        health.drain();
-        await app.close();
-        await database.close();
-        await nats.drain();
-      },
-    }),
+    running(app, address) {
+      standstill.watch();
+      return {
+        ...(address === undefined ? {} : { address }),
+        async stop() {
+          health.drain();
+          await app.close();
+          standstill.stop();
+          await database.close();
+          await nats.drain();
+        },
+      };
+    },
   };
 }
 

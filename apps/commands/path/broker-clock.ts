@@ -10,11 +10,17 @@ const SAMPLE_EVERY_MS = 10_000;
 export class BrokerClock {
   /** The broker's time less `performance.now()`, which unlike the wall clock never jumps. */
   private offsetMs: number | undefined;
+  private sampleErrorMs = 0;
   private sampledAtMs = Number.NEGATIVE_INFINITY;
 
   /** ms since 1970. Before the first sample: this machine's clock. */
   now(): number {
     return this.offsetMs === undefined ? Date.now() : performance.now() + this.offsetMs;
+  }
+
+  /** At most so much `now()` is ahead of the broker that told it. */
+  get errorMs(): number {
+    return this.sampleErrorMs;
   }
 
   /** Whether whoever appends next should say when its entry was stored. */
@@ -30,5 +36,6 @@ export class BrokerClock {
    */
   sample(storedAtMs: number, sentAtMs: number): void {
     this.offsetMs = storedAtMs - sentAtMs;
+    this.sampleErrorMs = performance.now() - sentAtMs;
   }
 }

@@ -4,11 +4,13 @@
  */
 import { DomainError, LIMITS, type CommandName, type CommandReply, type CommandResult } from '#contract';
 import { AppendUnknownError, LogUnavailableError, type EventLog, type Subscription } from '#event-log';
+import { askedJustNow, type RequestTimes } from '#service';
 import { BrokerClock } from './broker-clock.js';
 import { Deciding } from './deciding.js';
 import { FirstResults } from './first-results.js';
 import type { KeyLookup } from './key-lookup.js';
 import { KnownState } from './known-state.js';
+import { tooLate, TooLateError } from './lateness.js';
 import { repeated, taskOf, type Task } from './task.js';
 import { Turns } from './turns.js';
 
@@ -48,26 +50,32 @@ export class CommandHandler {
     return this.known.followConfigs();
   }
 
-  /** Answers a request of an edge. Never rejects: a refusal is an answer, and a fault is reported and answered `internal`. */
-  async answer(name: CommandName, request: unknown): Promise<CommandReply> {
+  /**
+   * Answers a request of an edge. Never rejects: a refusal is an answer, and a fault is reported and answered `internal`.
+   * @param asked when the request was made
+   */
+  async answer(name: CommandName, request: unknown, asked = askedJustNow()): Promise<CommandReply> {
     if (this.underWay >= COMMANDS_MAX)
       return { refused: new DomainError('unavailable', 'too many commands at once').toRefusal() };
     this.underWay += 1;
     try {
-      return { ok: await this.run(name, request) };
+      return { ok: await this.run(name, request, asked) };
     } catch (error) {
       const refusal = refusalOf(error);
       if (refusal.code === 'internal') this.options.onFault(error, name);
-      return { refused: refusal.toRefusal() };
+      const refused = refusal.toRefusal();
+      return error instanceof TooLateError ? { refused, again: true } : { refused };
     } finally {
       this.underWay -= 1;
     }
   }
 
-  private async run(name: CommandName, request: unknown): Promise<CommandResult> {
+  private async run(name: CommandName, request: unknown, asked: RequestTimes): Promise<CommandResult> {
+    const late = tooLate(asked);
+    if (late) throw late;
     const createMissing = this.options.roomsOnJoin;
     const [nowMs, restoredAtMs] = [this.clock.now(), this.log.restoredAt];
-    const task = taskOf(name, request, { known: this.known, createMissing, nowMs, restoredAtMs });
+    const task = taskOf(name, request, { known: this.known, createMissing, nowMs, restoredAtMs, asked });
     const { key } = task;
     if (!key || key.fresh) return this.execute(task);
     const seen = await this.firsts.inView(task.partition, key);

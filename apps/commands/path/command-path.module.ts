@@ -3,7 +3,7 @@ import { Inject, Injectable, Logger, Module, type OnApplicationShutdown, type On
 import type { CommandName, CommandReply } from '#contract';
 import type { EventLog, Subscription } from '#event-log';
 import type { Database } from '#read-models';
-import { CONFIG, DATABASE, EVENT_LOG, type Config } from '#service';
+import { CONFIG, DATABASE, EVENT_LOG, type Config, type RequestTimes } from '#service';
 import { CommandHandler } from './command-handler.js';
 import { keysInView } from './key-lookup.js';
 
@@ -29,8 +29,8 @@ export class CommandPath implements OnModuleInit, OnApplicationShutdown {
     await this.following?.stop();
   }
 
-  answer(name: CommandName, request: unknown): Promise<CommandReply> {
-    return this.handler.answer(name, request);
+  answer(name: CommandName, request: unknown, asked?: RequestTimes): Promise<CommandReply> {
+    return this.handler.answer(name, request, asked);
   }
 }
 

@@ -8,6 +8,8 @@
  *   attempt may have been stored, the answer lost, and its sender gone since.
  * - A fence that has moved means: load again and decide again. Another attempt of the same command may have been refused meanwhile,
  *   so what refuses it at any moment since the first decision refuses it: a mute, for one, that has ended again.
+ * - A request that was long on its way may have been asked again by its edge, or elsewhere by its client, and refused. Past `DECIDED_WITHIN_MS` it is
+ *   not decided at all; before, not where what a send stands on has changed since it was asked first.
  */
 import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
@@ -20,6 +22,7 @@ import { sameBody, type FirstResults } from './first-results.js';
 import type { StoredResult } from './key-lookup.js';
 import type { Keyed } from './keyed.js';
 import { knownOf, type KnownState, type Loaded } from './known-state.js';
+import { tooLate, TooLateError } from './lateness.js';
 import { decide, decideTogether, type Decided, type Outcome } from './shared-decision.js';
 import { repeated, resultOf, type Task } from './task.js';
 
@@ -27,6 +30,10 @@ import { repeated, resultOf, type Task } from './task.js';
 const DECISIONS_MAX = 24;
 /** Of one fence while one command is under way. */
 const CHANGES_MAX = 64;
+/** What is decided sooner is decided before its client has asked another edge. */
+const DECIDED_SOON_MS = 1_000;
+/** By which the clocks of two brokers may differ. */
+const CLOCK_MARGIN_MS = 250;
 /** After a moved fence: a pause between 0 and this, longer from one decision to the next. */
 const PAUSE_STEP_MS = 2;
 
@@ -41,6 +48,7 @@ export class Deciding {
   /** The short way: a result where what is remembered leads to a single event that the log takes; else what is left to do. */
   async onRemembered(task: Task): Promise<{ readonly result: CommandResult } | { readonly left: Task }> {
     const loaded = await this.known.load([task], 'memory');
+    if (tooLate(task.asked) || this.refusedWhileWaiting(task, loaded)) return { left: task };
     const { outcomes, appends } = decideTogether([task], [], loaded, this.known);
     if (outcomes[0]?.kind !== 'written' || appends.length !== 1) return { left: task };
     const first = await this.firstOfBatch(task, loaded);
@@ -68,7 +76,8 @@ export class Deciding {
           async (task) => (await orRefusal(this.firstOfBatch(task, loaded))) ?? this.refusedSince(task, loaded),
         ),
       );
-      const decided = decideTogether(tasks, firsts, loaded, this.known);
+      const inTime = firsts.map((first, i) => decidedBefore(first) ?? tooLate(tasks[i]!.asked) ?? first);
+      const decided = decideTogether(tasks, inTime, loaded, this.known);
       try {
         const stored = await this.append(tasks, decided);
         return decided.outcomes.map((outcome, i) => this.settle(tasks[i]!, outcome, loaded, stored));
@@ -82,9 +91,25 @@ export class Deciding {
     throw new DomainError('unavailable', 'too many change this at once');
   }
 
+  /**
+   * The same for what was asked long ago and is decided now for the first time: on what it would have been decided then, nobody knows.
+   * It is no refusal for good, for its sender may have asked when all was well already.
+   */
+  private refusedWhileWaiting({ asked, rule, stoodOn, home }: Task, { known }: Loaded): DomainError | undefined {
+    const waitedMs = performance.now() - asked.firstAskedAtMs;
+    if (stoodOn || rule.standsOn !== 'cached' || waitedMs < DECIDED_SOON_MS) return undefined;
+    const sinceMs = this.clock.now() - waitedMs - this.clock.errorMs - CLOCK_MARGIN_MS;
+    // What stands on its own subject is what its sender did before, which refuses nothing.
+    const hasChanged = [...known].some(([subject, last]) => subject !== home && last && last.at >= sinceMs);
+    return hasChanged ? new DomainError('unavailable', 'this has changed while it waited') : undefined;
+  }
+
   /** Why another attempt of the task may have been refused since its first decision. */
-  private async refusedSince(task: Task, { known, state }: Loaded): Promise<DomainError | undefined> {
+  private async refusedSince(task: Task, loaded: Loaded): Promise<DomainError | undefined> {
     const { stoodOn, partition } = task;
+    const { known, state } = loaded;
+    const late = this.refusedWhileWaiting(task, loaded);
+    if (late) return late;
     const now = stoodOn && known.get(stoodOn.subject);
     if (!now || now.seq - 1 <= stoodOn.seq) return undefined;
     const range = { after: stoodOn.seq, upTo: now.seq - 1, max: CHANGES_MAX };
@@ -101,6 +126,8 @@ export class Deciding {
     if (outcome.kind === 'first') return repeated(task, outcome.result);
     if (outcome.kind === 'written')
       return resultOf(task, stored.seqs[outcome.own] ?? stored.seq, { duplicate: stored.duplicate });
+    // Its edge asks again, and hears of a first result then.
+    if (outcome.kind === 'refused' && outcome.error instanceof TooLateError) throw outcome.error;
     const first = task.key && (await this.firstOnHome(task, task.key));
     if (first) return repeated(task, first);
     if (outcome.kind === 'refused') throw outcome.error;
@@ -183,6 +210,9 @@ interface Stored {
   readonly seqs: readonly number[];
   readonly duplicate: boolean;
 }
+
+const decidedBefore = (first: StoredResult | DomainError | undefined): StoredResult | undefined =>
+  first instanceof DomainError ? undefined : first;
 
 /** A refusal of one command is an answer to that one, and no fault of those that share its turn. */
 async function orRefusal<T>(result: Promise<T>): Promise<T | DomainError> {

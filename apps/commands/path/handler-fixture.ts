@@ -11,6 +11,7 @@ import {
   type Refusal,
 } from '#contract';
 import type { EventLog, StoredEntry } from '#event-log';
+import type { RequestTimes } from '#service';
 import { CommandHandler } from './command-handler.js';
 import type { KeyLookup } from './key-lookup.js';
 
@@ -79,8 +80,15 @@ export const ask = <N extends CommandName>(
   by: string,
   body: Sent<N>,
   key?: string,
+  asked?: RequestTimes,
 ): Promise<CommandReply> =>
-  handler.answer(name, { actor: { userId: by }, body, ...(key === undefined ? {} : { key }) });
+  handler.answer(name, { actor: { userId: by }, body, ...(key === undefined ? {} : { key }) }, asked);
+
+/** A request whose edge made it so long ago, and asked the same for the first time even longer ago. */
+export function askedAgo(ms: number, firstMs = ms): RequestTimes {
+  const nowMs = performance.now();
+  return { askedAtMs: nowMs - ms, firstAskedAtMs: nowMs - firstMs };
+}
 
 export async function accepted(reply: Promise<CommandReply>): Promise<CommandResult> {
   const answer = await reply;

@@ -12,6 +12,7 @@ import {
 } from '#contract';
 import { RULES, type Command, type Rule } from '#domain';
 import type { Append } from '#event-log';
+import type { RequestTimes } from '#service';
 import type { StoredResult } from './key-lookup.js';
 import { keyed, type Keyed } from './keyed.js';
 import type { KnownState } from './known-state.js';
@@ -28,6 +29,7 @@ export interface Task {
   readonly home: string;
   /** Up to here the key's first result is known not to stand. */
   readonly noneUpTo: number | undefined;
+  readonly asked: RequestTimes;
   /** What it was first decided on, and has changed since: whatever came in between counts, too. */
   readonly stoodOn?: Fence;
 }
@@ -39,11 +41,12 @@ interface TaskContext {
   readonly nowMs: number;
   /** `EventLog.restoredAt` */
   readonly restoredAtMs: number;
+  readonly asked: RequestTimes;
 }
 
 /** @throws DomainError `invalid_body`, `invalid_text`, `too_large` */
 export function taskOf(name: CommandName, request: unknown, context: TaskContext): Task {
-  const { known, createMissing, nowMs, restoredAtMs } = context;
+  const { known, createMissing, nowMs, restoredAtMs, asked } = context;
   const { actor, body: unread, key: given } = parseOrRefuse(commandRequest, request);
   const body = parseOrRefuse(COMMANDS[name].schema, unread);
   const named = roomNamedBy(body);
@@ -57,7 +60,16 @@ export function taskOf(name: CommandName, request: unknown, context: TaskContext
   const rule: Rule<CommandName> = RULES[name];
   const { subjects } = known;
   const partition = roomId === '' ? subjects.partitionOfUser(actor.userId) : subjects.partitionOfRoom(roomId);
-  return { name, rule, command, key, partition, home: known.subjectOf(rule.home(command)), noneUpTo: undefined };
+  return {
+    name,
+    rule,
+    command,
+    key,
+    partition,
+    home: known.subjectOf(rule.home(command)),
+    noneUpTo: undefined,
+    asked,
+  };
 }
 
 /** The room that a body names, by id or by its participants; '' for none. */

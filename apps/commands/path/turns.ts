@@ -3,14 +3,11 @@
  * waits for the same turn and goes together shares it.
  */
 import { DomainError } from '#contract';
+import { DECIDED_WITHIN_MS } from '#service';
+import { TooLateError } from './lateness.js';
 
 /** Waiting for one room. Joins that share a batch are done at some 10,000 a second: whoever comes later would wait long. */
 const WAITING_MAX = 10_000;
-/**
- * Who has waited for longer has been given up: its edge has asked again, with the same key (libs/service/command-bus.ts). Done all
- * the same, the work of a room that has fallen behind would be mostly for nobody, and it would never catch up.
- */
-const WAIT_MAX_MS = 5_000;
 
 interface Waiting<T, R> {
   readonly task: T;
@@ -32,7 +29,7 @@ export class Turns<T, R> {
     private readonly nowMs: () => number = () => performance.now(),
   ) {}
 
-  /** @throws DomainError unavailable, when too many wait already, or its turn does not come in time; and what the work throws */
+  /** @throws DomainError unavailable, when too many wait already; TooLateError, when its turn does not come in time; and what the work throws */
   take(roomId: string, task: T): Promise<R> {
     const queue = this.queues.get(roomId);
     if (queue && queue.length >= WAITING_MAX)
@@ -60,12 +57,15 @@ export class Turns<T, R> {
     this.queues.delete(roomId);
   }
 
-  /** Nothing has been done for those yet. */
+  /**
+   * Nothing has been done for those yet, and they are too late to be decided. Were they done, the work of a room that has fallen behind would be
+   * mostly for nobody, and it would never catch up.
+   */
   private letGo(queue: Waiting<T, R>[]): void {
-    const giveUpBeforeMs = this.nowMs() - WAIT_MAX_MS;
+    const giveUpBeforeMs = this.nowMs() - DECIDED_WITHIN_MS;
     const inTime = queue.findIndex(({ sinceMs }) => sinceMs >= giveUpBeforeMs);
     const late = queue.splice(0, inTime < 0 ? queue.length : inTime);
-    for (const { fail } of late) fail(new DomainError('unavailable', 'this room is behind'));
+    for (const { fail } of late) fail(new TooLateError());
   }
 
   private next(queue: readonly Waiting<T, R>[]): Waiting<T, R>[] {

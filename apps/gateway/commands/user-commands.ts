@@ -16,8 +16,9 @@ export class UserCommands {
     this.sends = new RateLimit(LIMITS.sendsPerSecond, LIMITS.sendsBurst, config.rateLimits);
   }
 
-  /** @throws DomainError what refused it, `rate_limited` among it */
+  /** @throws DomainError what refused it, `rate_limited` among it; or `unavailable`, when this process has just stood still */
   run(name: CommandName, { userId, username }: Actor, body: unknown, key?: string): Promise<CommandResult> {
+    this.bus.admit();
     if (name === 'SendMessage') this.sends.take(userId);
     const actor = username === undefined ? { userId } : { userId, username };
     return this.queue.run(userId, () => this.bus.run(name, actor, body, key));
