@@ -7,6 +7,7 @@ import {
   decodeEvent,
   DomainError,
   encodeEvent,
+  fields,
   formatCursor,
   formatPosition,
   isRefusalCode,
@@ -19,7 +20,10 @@ import {
   parsePosition,
 } from '#contract';
 import { parseNotice } from '#event-log';
+import { createTokenVerifier, type Identity, loadConfig } from '#service';
 import { fixtureEntries } from '#testing';
+import { hs256 } from '../http.js';
+import { aToken, isSignedBy, tokenText } from './tokens.js';
 import { anything, bytesNear, shapedBy, textNear, written } from './values.js';
 
 const RUNS = { numRuns: 400 };
@@ -162,4 +166,30 @@ test('a tails notice is read with places that a mark can move to, and written th
     { numRuns: 4_000 },
   );
   expect(taken).toBeGreaterThan(100);
+});
+
+test('a token signs in a user whom the secret has signed for, or is refused as a token', async () => {
+  const secret = 'a shared secret that only this spec knows';
+  const verifier = createTokenVerifier(loadConfig({ JWT_SECRET: secret }), () =>
+    Promise.reject(new Error('no keys here')),
+  );
+  const good = hs256(secret, { sub: 'ann' });
+  let taken = 0;
+  await fc.assert(
+    fc.asyncProperty(aToken, async (token) => {
+      const sent = tokenText(token, good, secret);
+      const answer = await verifier.verify(sent).catch((error: unknown) => error);
+      if (answer instanceof Error) {
+        expect(answer).toBeInstanceOf(DomainError);
+        return expect(['unauthenticated', 'token_expired']).toContain((answer as DomainError).code);
+      }
+      taken += 1;
+      const { userId, expiresAtMs } = answer as Identity;
+      expect(isSignedBy(secret, sent)).toBe(true);
+      expect(fields.userId.parse(userId)).toBe(userId);
+      expect(expiresAtMs).toBeGreaterThan(Date.now());
+    }),
+    { numRuns: 2_000 },
+  );
+  expect(taken).toBeGreaterThan(20);
 });

@@ -125,8 +125,8 @@ export const written = (value: unknown): string =>
   );
 
 /** One change of bytes. */
-type Change = readonly [at: number, kind: 'flip' | 'drop' | 'insert' | 'cut' | 'twice', byte: number];
-const change: fc.Arbitrary<Change> = fc.tuple(
+export type Change = readonly [at: number, kind: 'flip' | 'drop' | 'insert' | 'cut' | 'twice', byte: number];
+export const change: fc.Arbitrary<Change> = fc.tuple(
   fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
   fc.constantFrom('flip', 'drop', 'insert', 'cut', 'twice'),
   fc.nat(255),
