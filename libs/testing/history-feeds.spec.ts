@@ -167,7 +167,7 @@ test('allows the same events again after a resume', () => {
 });
 
 test('forgives what came after a leaving that was not told, where copies were lost, and nothing after it was', () => {
-  const lost = (until: 'leaving' | 'cursor' | 'nothing'): ViolationKind[] => {
+  const lost = (until: 'leaving' | 'cursor' | 'nothing', broken = { from: 0, to: 2_000 }): ViolationKind[] => {
     const { history, cid, at } = example();
     const leaving = stepOf(cid, at.cidLeft);
     const secret = frameStep(eventFrame(at.secret, 4));
@@ -175,9 +175,10 @@ test('forgives what came after a leaving that was not told, where copies were lo
     if (until === 'nothing') cid.steps.splice(leaving, 0, secret);
     if (until === 'leaving') cid.steps.splice(leaving + 1, 0, secret);
     if (until === 'cursor') cid.steps.splice(leaving, 0, cursor, secret);
-    return checkHistory({ ...history, copiesWereLost: true }).map(({ kind }) => kind);
+    return checkHistory({ ...history, copiesLost: [broken] }).map(({ kind }) => kind);
   };
   expect(lost('nothing')).toEqual([]);
+  expect(lost('nothing', { from: 60_000, to: 61_000 })).toEqual(['outside-membership']);
   expect(lost('leaving')).toEqual(['outside-membership']);
   expect(lost('cursor')).toEqual(['outside-membership']);
 });

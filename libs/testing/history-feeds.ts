@@ -1,5 +1,6 @@
 /** What a client of frames received (`parley.v1`, over sockets or server-sent events), against what the log says it had to. */
 import { LIMITS, parseCursor, TIMELINE_FRAME_TYPES, type ServerFrame, type ServerFrameOf } from '#contract';
+import { copyMayBeLost, type Span } from './history-copies.js';
 import { Findings, refetchShort } from './history-findings.js';
 import type { ClientHistory, ClientStep, Violation, ViolationKind } from './history-records.js';
 import { sameMessage, sameState } from './history-same.js';
@@ -45,9 +46,9 @@ interface Feed {
 export function checkFeed(
   truth: Truth,
   client: ClientHistory,
-  { sent, copiesWereLost = false }: { readonly sent: SentTimes; readonly copiesWereLost?: boolean | undefined },
+  { sent, copiesLost = [] }: { readonly sent: SentTimes; readonly copiesLost?: readonly Span[] | undefined },
 ): Violation[] {
-  return new FeedCheck(truth, client, sent, copiesWereLost).run();
+  return new FeedCheck(truth, client, sent, copiesLost).run();
 }
 
 class FeedCheck {
@@ -70,7 +71,7 @@ class FeedCheck {
     private readonly truth: Truth,
     private readonly client: ClientHistory,
     private readonly sent: SentTimes,
-    private readonly copiesWereLost: boolean,
+    private readonly copiesLost: readonly Span[],
   ) {
     this.#findings = new Findings(client);
     this.#rooms = truth.roomsOf.get(client.user) ?? [];
@@ -208,7 +209,7 @@ class FeedCheck {
   #leavingWasLost(room: string, seq: number): boolean {
     const truth = this.truth.rooms.get(room);
     const ended = truth?.periods.get(this.client.user)?.findLast(({ to }) => to < seq);
-    if (!this.copiesWereLost || !truth || !ended) return false;
+    if (!truth || !ended || !copyMayBeLost(this.copiesLost, ended.toAt)) return false;
     return this.#feed(room).left < ended.to && (this.#covered[truth.partition] ?? 0) < ended.to;
   }
 

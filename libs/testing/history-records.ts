@@ -7,6 +7,7 @@
  */
 import type { InboxEntry, MemberView, MessageView, RoomView, ServerFrame, UserView } from '#contract';
 import type { StoredEntry } from '#event-log';
+import type { Span } from './history-copies.js';
 
 /** The clock of all records of one process: finer than Date.now(), and steady. */
 export const recordedNow = (): number => performance.timeOrigin + performance.now();
@@ -149,11 +150,10 @@ export interface History {
   /** `rooms` are all that the read models have: one that the log has and they lack is missing. */
   readonly allRooms?: boolean;
   /**
-   * A broker was killed, so live copies were lost. Delivery does not wait for what a copy may have told (design.md, section
-   * 2): where the copy of a user's leaving was lost, the room goes on for them until the next notice. So what came after a
-   * leaving is forgiven until the client was told of it, or was given a cursor that covers it; and nothing is later.
+   * When live copies may have been lost (history-copies.ts). What came after a leaving of such a time is forgiven until the client was
+   * told of it, or was given a cursor that covers it; to a client of messages, for a bounded time. Nothing is otherwise.
    */
-  readonly copiesWereLost?: boolean;
+  readonly copiesLost?: readonly Span[];
 }
 
 export type ViolationKind =

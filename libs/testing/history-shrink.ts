@@ -98,8 +98,8 @@ class Shrinking {
     });
     this.#cutAll({
       items: this.history.keys ? [this.history.keys] : [],
-      without: ({ log, clients, rooms, inboxes, users = [], copiesWereLost = false }) => {
-        return { log, clients, rooms, inboxes, users, copiesWereLost };
+      without: ({ log, clients, rooms, inboxes, users = [], copiesLost = [] }) => {
+        return { log, clients, rooms, inboxes, users, copiesLost };
       },
     });
     this.#cutAll({

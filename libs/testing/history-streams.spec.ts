@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { channelRoomId, messageId } from '#contract';
 import type { StoredEntry } from '#event-log';
 import { cursorAfter, LogWriter } from './history-example.js';
-import { checkHistory, type ClientStep, type Via, type ViolationKind } from './history.js';
+import { checkHistory, type ClientStep, type Span, type Via, type ViolationKind } from './history.js';
 
 const DUO = channelRoomId(['ann', 'bob']);
 
@@ -205,18 +205,29 @@ describe('a stream that goes on after its user has left', () => {
     steps.push(show(line, LEFT_AT + lateMs));
     return history;
   };
-  const kinds = (history: ReturnType<typeof after>, copiesWereLost: boolean): ViolationKind[] =>
-    checkHistory({ ...history, copiesWereLost })
+  const kinds = (history: ReturnType<typeof after>, ...copiesLost: Span[]): ViolationKind[] =>
+    checkHistory({ ...history, copiesLost })
       .map(({ kind }) => kind)
       .filter((kind) => kind === 'outside-membership');
+  /** A broker that is away from half a second before the leaving until a second after it. */
+  const AROUND = { from: LEFT_AT - 500, to: LEFT_AT + 1_000 };
+  const SOON_MS = 5_000;
+  /** Later than any gateway that works is without what a broker, whole again since `AROUND`, can tell it. */
+  const TOO_LATE_MS = 40_000;
 
-  test('is forgiven for as long as a broken platform may be without notices', () => {
-    expect(kinds(after(20_000), true)).toEqual([]);
-    expect(kinds(after(60_000), true)).toEqual(['outside-membership']);
+  test('is forgiven where a broker was broken when the leaving was stored, until it has been whole for long enough', () => {
+    expect(kinds(after(SOON_MS), AROUND)).toEqual([]);
+    expect(kinds(after(TOO_LATE_MS), AROUND)).toEqual(['outside-membership']);
+    expect(kinds(after(TOO_LATE_MS), { ...AROUND, to: LEFT_AT + TOO_LATE_MS })).toEqual([]);
   });
 
-  test('is not forgiven where no copy was lost, nor to a stream that was opened since', () => {
-    expect(kinds(after(20_000), false)).toEqual(['outside-membership']);
-    expect(kinds(after(20_000, LEFT_AT + 1), true)).toEqual(['outside-membership']);
+  test('is not forgiven where what was broken was whole before the leaving, or broke only afterwards', () => {
+    expect(kinds(after(SOON_MS))).toEqual(['outside-membership']);
+    expect(kinds(after(SOON_MS), { from: -60_000, to: -30_000 })).toEqual(['outside-membership']);
+    expect(kinds(after(SOON_MS), { from: LEFT_AT + 2_000, to: LEFT_AT + 4_000 })).toEqual(['outside-membership']);
+  });
+
+  test('is not forgiven to a stream that was opened since', () => {
+    expect(kinds(after(SOON_MS, LEFT_AT + 1), AROUND)).toEqual(['outside-membership']);
   });
 });

@@ -8,6 +8,7 @@
  * - the times: what was sent after the room was shown had to come.
  */
 import { parseCursor, parseMessageId } from '#contract';
+import { mayBeUnknown, type Span } from './history-copies.js';
 import { Findings, refetchShort } from './history-findings.js';
 import type { ClientHistory, ClientStep, Violation, ViolationKind } from './history-records.js';
 import { sameMessage } from './history-same.js';
@@ -42,15 +43,12 @@ interface Owed {
   upTo: number;
 }
 
-/** A broken platform may be without notices for as long as it takes to heal. */
-const NOTICE_WITHIN_MS = 45_000;
-
 export function checkStream(
   truth: Truth,
   client: ClientHistory,
-  { sent, copiesWereLost = false }: { readonly sent: SentTimes; readonly copiesWereLost?: boolean | undefined },
+  { sent, copiesLost = [] }: { readonly sent: SentTimes; readonly copiesLost?: readonly Span[] | undefined },
 ): Violation[] {
-  return new StreamCheck(truth, client, sent, copiesWereLost).run();
+  return new StreamCheck(truth, client, sent, copiesLost).run();
 }
 
 class StreamCheck {
@@ -64,7 +62,7 @@ class StreamCheck {
     private readonly truth: Truth,
     private readonly client: ClientHistory,
     private readonly sent: SentTimes,
-    private readonly copiesWereLost: boolean,
+    private readonly copiesLost: readonly Span[],
   ) {
     this.#findings = new Findings(client);
   }
@@ -212,12 +210,12 @@ class StreamCheck {
 
   /**
    * The copy of the user's leaving was lost, so the room goes on for them until a notice tells of it. A client of messages is told of
-   * neither: only time can say that it was too long. What was opened since then knows better.
+   * neither: only the times of what was broken can say that it was too long. What was opened since then knows better.
    */
   #leavingWasLost(room: RoomTruth, seq: number, at: number): boolean {
     const ended = room.periods.get(this.client.user)?.findLast(({ to }) => to < seq);
-    if (!this.copiesWereLost || !ended || !this.#connection) return false;
-    return this.#connection.opened.at < ended.toAt && at - ended.toAt < NOTICE_WITHIN_MS;
+    if (!ended || !this.#connection) return false;
+    return this.#connection.opened.at < ended.toAt && mayBeUnknown(this.copiesLost, ended.toAt, at);
   }
 
   #refetched(step: Step<'refetched'>): void {

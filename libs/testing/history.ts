@@ -18,11 +18,12 @@ import { foldLog } from './history-truth.js';
 import { checkViews } from './history-views.js';
 
 export { describeHistory, describeViolations } from './history-print.js';
+export { type Span } from './history-copies.js';
 export * from './history-records.js';
 
 /** Every promise that was broken; empty when all were kept. */
 export function checkHistory(history: History): Violation[] {
-  const { log, clients, copiesWereLost } = history;
+  const { log, clients, copiesLost } = history;
   const truth = foldLog(log);
   const sent = new SentTimes(truth, clients);
   return [
@@ -30,8 +31,8 @@ export function checkHistory(history: History): Violation[] {
     ...checkSends(truth, clients),
     ...clients.flatMap((client) =>
       client.via === 'grpc' || client.via === 'plain'
-        ? checkStream(truth, client, { sent, copiesWereLost })
-        : checkFeed(truth, client, { sent, copiesWereLost }),
+        ? checkStream(truth, client, { sent, copiesLost })
+        : checkFeed(truth, client, { sent, copiesLost }),
     ),
     ...checkViews(truth, history),
   ];

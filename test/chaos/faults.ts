@@ -16,6 +16,8 @@ export type Heal = () => Promise<void>;
 interface Fault {
   /** How it is made, for `--list` and docs/CHAOS.md. */
   readonly how: string;
+  /** A broker, a way to one, or a gateway that goes on afterwards is broken: what was stored may not be passed on. */
+  readonly losesCopies: boolean;
   /** Undefined where the world has nothing of the kind. */
   draw(random: Random, world: World): Draft | undefined;
   inflict(arena: Arena, draft: Draft): Promise<Heal>;
@@ -88,43 +90,61 @@ const SHARE = 0.4;
 
 export const FAULTS = {
   'kill-service': {
+    losesCopies: false,
     how: 'SIGKILL; started again after a while',
     draw: service((random) => seconds(random, 0.2, 6)),
     inflict: kill,
   },
   'kill-broker': {
+    losesCopies: true,
     how: 'SIGKILL of one nats-server of three; started again after a while',
     draw: broker((random) => seconds(random, 0.2, 10)),
     inflict: kill,
   },
   'kill-postgres': {
+    losesCopies: false,
     how: 'SIGKILL of the postmaster, and of the backends that outlive it; started again after a while',
     draw: postgres((random) => seconds(random, 0.2, 8)),
     inflict: kill,
   },
   'freeze-service': {
+    losesCopies: true,
     how: 'SIGSTOP, SIGCONT; shorter than a heartbeat, or longer than the lease of a leading projection (10 s) and of presence',
     draw: service((random) => shortOrLong(random, 12, 24)),
     inflict: freeze,
   },
   'freeze-broker': {
+    losesCopies: true,
     how: 'SIGSTOP, SIGCONT; shorter, or longer than an election takes to begin (4 to 9 s)',
     draw: broker((random) => shortOrLong(random, 11, 20)),
     inflict: freeze,
   },
   'freeze-postgres': {
+    losesCopies: false,
     how: 'SIGSTOP of the postmaster and its backends, SIGCONT',
     draw: postgres((random) => shortOrLong(random, 11, 16)),
     inflict: freeze,
   },
-  'restart-service': { how: 'SIGTERM, which drains; started again at once', draw: service(atOnce), inflict: restart },
-  'restart-broker': { how: 'SIGTERM; started again at once', draw: broker(atOnce), inflict: restart },
+  'restart-service': {
+    losesCopies: false,
+    how: 'SIGTERM, which drains; started again at once',
+    draw: service(atOnce),
+    inflict: restart,
+  },
+  'restart-broker': {
+    losesCopies: true,
+    how: 'SIGTERM; started again at once',
+    draw: broker(atOnce),
+    inflict: restart,
+  },
   'restart-postgres': {
+    losesCopies: false,
     how: 'SIGINT, its fast shutdown; started again at once',
     draw: postgres(atOnce),
     inflict: restart,
   },
   'roll-services': {
+    losesCopies: false,
     how: 'restart of every service, one after the other, in a drawn order',
     draw: (random, { services }) => ({ victims: random.shuffle(services), holdMs: 0 }),
     inflict: async (arena, { victims }) => {
@@ -133,6 +153,7 @@ export const FAULTS = {
     },
   },
   'step-down': {
+    losesCopies: true,
     how: 'step-down of the leader of every stream of the log, and of the meta group, several times',
     draw: (random) => ({ victims: [LEADERS], holdMs: 0, how: `${random.between(1, 5)} times` }),
     inflict: async (arena, { how = '1' }) => {
@@ -141,6 +162,7 @@ export const FAULTS = {
     },
   },
   'cut-broker': {
+    losesCopies: true,
     how: 'the routes of one node are reset and refused by relays: the others go on without it',
     draw: routes((random) => seconds(random, 3, 20), ['cut']),
     inflict: async (arena, { victims: [, node = ''] }) => {
@@ -150,6 +172,7 @@ export const FAULTS = {
     },
   },
   'drop-broker': {
+    losesCopies: true,
     how: 'the routes of one node are black holes: nothing is closed, and nothing comes through, both ways or one way',
     draw: routes((random) => seconds(random, 4, 24), WAYS_TO_DROP),
     inflict: async (arena, { victims: [, node = ''], how }) => {
@@ -163,6 +186,7 @@ export const FAULTS = {
     },
   },
   'slow-routes': {
+    losesCopies: true,
     how: 'what one node and the others say to each other takes some time longer, and every piece another time',
     draw: routes((random) => seconds(random, 6, 20), ['20 ms', '80 ms', '250 ms']),
     inflict: async (arena, { victims: [, node = ''], how = '0' }) => {
@@ -173,6 +197,7 @@ export const FAULTS = {
     },
   },
   'cut-line': {
+    losesCopies: true,
     how: "a service's connections to its brokers, or to PostgreSQL, are reset and refused by relays",
     draw: line((random) => seconds(random, 1, 16)),
     inflict: async (arena, { victims: [victim = ''], how }) => {
@@ -182,6 +207,7 @@ export const FAULTS = {
     },
   },
   'drop-line': {
+    losesCopies: true,
     how: "a service's connections to its brokers, or to PostgreSQL, are black holes",
     draw: line((random) => shortOrLong(random, 8, 24)),
     inflict: async (arena, { victims: [victim = ''], how }) => {
@@ -191,26 +217,31 @@ export const FAULTS = {
     },
   },
   'full-disk-broker': {
+    losesCopies: true,
     how: "a ballast file fills the tmpfs on which one node's store is, and is removed; a node that has given up JetStream is restarted. Without root: the streams' `max_bytes` is set to what they hold",
     draw: disk((random) => seconds(random, 3, 10), BROKERS, true),
     inflict: (arena, { victims: [victim = ''] }) => arena.fillDisk(victim),
   },
   'full-disk-postgres': {
+    losesCopies: false,
     how: 'a ballast file fills the tmpfs on which its data is, and is removed; if it has ended, it is started again. Without root: it becomes read-only',
     draw: disk((random) => seconds(random, 3, 10), [POSTGRES], true),
     inflict: (arena, { victims: [victim = ''] }) => arena.fillDisk(victim),
   },
   'slow-disk-broker': {
+    losesCopies: true,
     how: 'the synced writes of one node are throttled by the blkio cgroup; where there is none, others compete with them',
     draw: disk((random) => seconds(random, 6, 14), BROKERS, false),
     inflict: (arena, { victims: [victim = ''] }) => arena.slowDisk(victim),
   },
   'slow-disk-postgres': {
+    losesCopies: false,
     how: 'the same, of PostgreSQL',
     draw: disk((random) => seconds(random, 6, 14), [POSTGRES], false),
     inflict: (arena, { victims: [victim = ''] }) => arena.slowDisk(victim),
   },
   'vanish-clients': {
+    losesCopies: false,
     how: 'two in five clients lose their connection without a close, and come back after a while, to the other gateway',
     draw: people(2, 12),
     inflict: async (arena, { how = '' }) => {
@@ -220,6 +251,7 @@ export const FAULTS = {
     },
   },
   'deaf-clients': {
+    losesCopies: false,
     how: 'two in five clients read nothing for a while, and then go on',
     draw: people(3, 12),
     inflict: async (arena, { how = '' }) => {

@@ -23,8 +23,13 @@ const GOES_ON_WITHIN_MS = 240_000;
 
 export async function carryOut(arena: Arena, round: Round, say: (text: string) => void): Promise<RoundReport> {
   const since = recordedNow();
-  const blows = await Promise.all(round.map((blow) => strike(arena, blow, say)));
-  await arena.healthy();
+  const breakAndHeal = async (): Promise<RoundReport['blows']> => {
+    const struck = await Promise.all(round.map((blow) => strike(arena, blow, say)));
+    await arena.healthy();
+    return struck;
+  };
+  const losesCopies = round.some(({ fault }) => FAULTS[fault].losesCopies);
+  const blows = await (losesCopies ? arena.crowd.whileCopiesAreLost(breakAndHeal) : breakAndHeal());
   const { tookMs: wentOnMs, last } = await arena.crowd.progress(
     `after ${round.map(({ fault }) => fault).join(' and ')}`,
     GOES_ON_WITHIN_MS,

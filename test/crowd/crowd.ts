@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto';
 import { parseLogSubject } from '#contract';
 import { waitUntil } from '#embedded';
 import type { EventLog, StoredEntry } from '#event-log';
-import { checkHistory, type ClientHistory, describeViolations, type History } from '#testing';
+import { checkHistory, type ClientHistory, describeViolations, type History, recordedNow, type Span } from '#testing';
 import { TestClient } from '../client.js';
 import { GrpcClient } from '../grpc-client.js';
 import { Http } from '../http.js';
@@ -47,6 +47,7 @@ export class Crowd implements Place {
   readonly #owner: TestClient;
   readonly #keeper: Keeper;
   readonly #broken: string[] = [];
+  readonly #copiesLost: Span[] = [];
   #timers: NodeJS.Timeout[] = [];
   #said = 0;
   readonly refusals = new Map<string, number>();
@@ -106,6 +107,16 @@ export class Crowd implements Place {
     this.#timers.push(setInterval(() => this.#own(() => this.#keeper.act(this.people)), KEEPER_EVERY_MS));
   }
 
+  /** Live copies may be lost while this is done, and until its end: a broker, a way to one, or a gateway is broken by it. */
+  async whileCopiesAreLost<T>(work: () => Promise<T>): Promise<T> {
+    const from = recordedNow();
+    try {
+      return await work();
+    } finally {
+      this.#copiesLost.push({ from, to: recordedNow() });
+    }
+  }
+
   /** Everybody has been told anew that something they sent is stored. Resolves with how long that took, ms, and who was last. */
   async progress(what: string, withinMs = PROGRESS_WITHIN_MS): Promise<{ tookMs: number; last: string }> {
     const since = performance.now();
@@ -161,14 +172,14 @@ export class Crowd implements Place {
       .map((client) => client.history(complete))
       .map(asOfNow);
     const entries = await wholeLog(log);
-    if (!complete) return { log: entries, copiesWereLost: true, clients, rooms: [], inboxes: [] };
+    if (!complete) return { log: entries, copiesLost: this.#copiesLost, clients, rooms: [], inboxes: [] };
     const keeper = new Http(this.stage.url, tokenFor(KEEPER));
     const made = new Set(entries.map(({ subject }) => roomOf(subject)));
     const channels = this.channels.filter(({ room }) => made.has(room));
     const users = this.#clients().map(({ options }) => options.user);
     return {
       log: entries,
-      copiesWereLost: true,
+      copiesLost: this.#copiesLost,
       clients,
       rooms: [
         ...(await inTurn(this.rooms, ({ room }) => readRoom(keeper, room))),

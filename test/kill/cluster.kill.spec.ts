@@ -22,8 +22,10 @@ test('kill -9 of each of three nodes in turn, while 20 people talk, breaks no pr
     crowd.talk();
     await crowd.progress('before anything is killed');
     for (const [index, node] of cluster.nodes.entries()) {
-      await killAndRestart(node, () => crowd.progress(`while node ${index} is away`));
-      await cluster.healthy();
+      await crowd.whileCopiesAreLost(async () => {
+        await killAndRestart(node, () => crowd.progress(`while node ${index} is away`));
+        await cluster.healthy();
+      });
       await crowd.progress(`after node ${index} is back`);
     }
     const summary = await withLog(platform.natsUrls(), PARTITIONS, (log) => crowd.judge(log));

@@ -26,7 +26,8 @@ test('kill -9 of nats-server, PostgreSQL and each service in turn, while 20 peop
       ...platform.services,
     ];
     for (const [name, child] of targets) {
-      await killAndRestart(child);
+      const kill = (): Promise<void> => killAndRestart(child);
+      await (child === platform.nats ? crowd.whileCopiesAreLost(kill) : kill());
       await crowd.progress(`after ${name} was killed`);
     }
     const summary = await withLog(platform.natsUrls(), PARTITIONS, (log) => crowd.judge(log));

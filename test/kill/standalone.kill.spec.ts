@@ -21,11 +21,11 @@ test('kill -9 of its servers and of the whole platform in one process, while 20 
     crowd.talk();
     await crowd.progress('before anything is killed');
     for (const server of ['nats', 'postgres'] as const) {
-      await killEmbedded(platform, server);
+      await crowd.whileCopiesAreLost(() => killEmbedded(platform, server));
       await crowd.progress(`after ${server} was killed`);
     }
     for (let kill = 1; kill <= KILLS; kill += 1) {
-      await killAndRestart(platform.process);
+      await crowd.whileCopiesAreLost(() => killAndRestart(platform.process));
       await crowd.progress(`after kill ${kill}`);
     }
     const summary = await withLog([embeddedNats(platform)], PARTITIONS, (log) => crowd.judge(log));
