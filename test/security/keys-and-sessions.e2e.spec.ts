@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { decodeProtectedHeader } from 'jose';
+import { CLOSE, SUBPROTOCOL } from '#contract';
 import { type Platform, projectRoot, startPlatform, waitUntil } from '#embedded';
 import { Grpc } from '../grpc.js';
 import { Http, listAt, textAt } from '../http.js';
-import { connect, type Socket } from '../socket.js';
+import { connect, Socket } from '../socket.js';
 
 const WAIT_MS = 30_000;
 const run = promisify(execFile);
@@ -110,6 +111,107 @@ test('a key is rotated while people talk: nobody is signed out, no socket is clo
   expect(sockets.filter(({ isClosed }) => isClosed)).toEqual([]);
   for (const each of grpc) each.close();
 }, 120_000);
+
+/** A way in: whether it takes a token. Any other answer than yes or no is an error. */
+interface Edge {
+  readonly name: string;
+  readonly takes: (token: string) => Promise<boolean>;
+}
+
+const said = (what: string, answer: unknown, yes: unknown, no: unknown): boolean => {
+  if (answer === yes || answer === no) return answer === yes;
+  throw new Error(`${what} answers ${String(answer)}`);
+};
+
+/** Of every replica of what verifies tokens. */
+function edges(): Edge[] {
+  const urls = (service: string): string[] =>
+    [...platform.services].flatMap(([name, { url }]) => (name.startsWith(service) ? [url ?? ''] : []));
+  const overHttp = (name: string, url: string): Edge => ({
+    name: `${name} of ${url}`,
+    async takes(token) {
+      const { status, body } = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
+      await body?.cancel();
+      return said(name, status, 200, 401);
+    },
+  });
+  const overSocket = (url: string): Edge => ({
+    name: `a hello at ${url}`,
+    async takes(token) {
+      const socket = await new Socket(url, { protocols: [SUBPROTOCOL] }).opened();
+      opened.push(socket);
+      socket.send({ op: 'hello', token });
+      const answer = await waitUntil('a welcome or a close', WAIT_MS, async () =>
+        socket.isClosed ? (await socket.closed()).code : socket.frames.find(({ op }) => op === 'welcome')?.op,
+      );
+      socket.cut();
+      return said('the socket', answer, 'welcome', CLOSE.signInRefused);
+    },
+  });
+  const overGrpc = (address: string): Edge => ({
+    name: `gRPC at ${address}`,
+    async takes(token) {
+      const grpc = new Grpc(address, token);
+      const { code } = await grpc.call('GetRooms', {});
+      grpc.close();
+      return said('gRPC', code, 0, 16);
+    },
+  });
+  return [
+    ...urls('api').map((url) => overHttp('/api/me', `${url}/api/me`)),
+    ...urls('gateway').map((url) => overHttp('/api/events', `${url}/api/events`)),
+    ...platform.sockets.map(overSocket),
+    ...platform.grpc.map(overGrpc),
+  ];
+}
+
+/** What `parley keys --help` says: services forget a revoked key within 2 minutes. */
+const FORGOTTEN_WITHIN_MS = 2 * 60_000;
+
+test('a key is revoked: what it has signed is refused at every edge in the stated time, and everybody else goes on', async () => {
+  const [ann, bob] = [await signUp(), await signUp()];
+  const lost = kidOf(ann.token);
+  await parley('keys', 'rotate');
+  const cleo = await waitUntil('the next key signs', WAIT_MS, async () => {
+    const { token } = await signUp();
+    return kidOf(token) === lost ? undefined : token;
+  });
+  const refreshed = await waitUntil('the next key signs for bob', WAIT_MS, async () => {
+    const { json } = await http.post('/api/auth/login', { username: bob.name, password: bob.password });
+    const token = textAt(json, 'token');
+    return kidOf(token) === lost ? undefined : token;
+  });
+  const all = edges();
+  // Every edge has seen the key, and remembers the tokens.
+  for (const { name, takes } of all)
+    for (const token of [ann.token, bob.token, cleo, refreshed])
+      expect([name, await takes(token)]).toEqual([name, true]);
+  const open = await onEveryGateway(ann.token);
+
+  const listed = await parley('keys', 'revoke', String(lost));
+  const since = performance.now();
+  expect(listed.map(({ kid }) => kid)).not.toContain(lost);
+  expect(listed).toContainEqual(expect.objectContaining({ kid: kidOf(cleo), state: 'active' }));
+  for (const { name, takes } of all)
+    for (const token of [ann.token, bob.token])
+      await waitUntil(
+        `${name} refuses it`,
+        Math.max(1, FORGOTTEN_WITHIN_MS - (performance.now() - since)),
+        async () => {
+          return !(await takes(token));
+        },
+      );
+
+  for (const { name, takes } of all)
+    for (const token of [cleo, refreshed]) expect([name, await takes(token)]).toEqual([name, true]);
+  for (const socket of open) await socket.pong();
+  const next = textAt((await refresh(ann.refreshToken)).json, 'token');
+  expect(kidOf(next)).toBe(kidOf(cleo));
+  for (const { name, takes } of all) expect([name, await takes(next)]).toEqual([name, true]);
+  await expect(parley('keys', 'revoke', String(lost))).rejects.toThrow(
+    `there is no key ${String(lost)}: parley keys list`,
+  );
+}, 300_000);
 
 test('a stolen refresh token ends its session: sockets on every gateway, tokens on every replica; other sessions stay', async () => {
   const ann = await signUp();
