@@ -12,10 +12,13 @@ import { evolve, initialState, type Command, type Rule, type State, type StateRe
 import type { EventLog, StoredEntry, Subscription } from '#event-log';
 import { Remembered } from './remembered.js';
 
-/** Some 300 bytes each: the memberships of the busiest rooms of this process. */
-const MEMBERSHIPS_MAX = 200_000;
-/** Configs, statuses and profiles: at most some 20 KB each, mostly far less. */
+/** Some 750 bytes each: the memberships of the busiest rooms of this process. */
+const MEMBERSHIPS_MAX = 100_000;
+/** Configs, statuses and profiles: mostly less than 1 KB each, but some 11 KB where somebody fills them. */
 const OTHERS_MAX = 20_000;
+const OTHERS_BYTES_MAX = 32 * 1024 * 1024;
+/** Of one: what its event has as JSON, and objects and names around it. */
+const bytesOf = ({ event }: Known): number => Buffer.byteLength(JSON.stringify(event)) + 500;
 /** How long a send may go by a config of which the live copy was lost. */
 const CONFIG_CONFIRMED_MS = 5_000;
 
@@ -46,7 +49,7 @@ export interface Loaded {
 export class KnownState {
   readonly subjects: Subjects;
   private readonly memberships = new Remembered<Known>(MEMBERSHIPS_MAX);
-  private readonly others = new Remembered<Known>(OTHERS_MAX);
+  private readonly others = new Remembered<Known>(OTHERS_MAX, { max: OTHERS_BYTES_MAX, of: bytesOf });
   /** Reads under way for the memory, so that a room that wakes up is read once. */
   private readonly reading = new Map<string, Promise<Known | undefined>>();
 

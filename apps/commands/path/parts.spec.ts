@@ -71,6 +71,24 @@ describe('what is remembered', () => {
     memory.delete('kept');
     expect(memory.get('kept')).toBeUndefined();
   });
+
+  test('is bounded in bytes, too: what grows, and what is deleted, counts as what it is', () => {
+    const memory = new Remembered<string>(1_000, { max: 100, of: (value) => value.length });
+    const left = (): string[] =>
+      Array.from({ length: 50 }, (_, i) => memory.get(`n${i}`) ?? '').filter((value) => value !== '');
+    for (let i = 0; i < 50; i++) memory.set(`n${i}`, 'x'.repeat(20));
+    expect(left().join('').length).toBeLessThanOrEqual(100);
+    expect(memory.get('n49')).toBeDefined();
+    for (let i = 0; i < 50; i++) {
+      memory.set('grows', 'x'.repeat(i));
+      memory.set('goes', 'x'.repeat(40));
+      memory.delete('goes');
+    }
+    expect(memory.get('grows')).toHaveLength(49);
+    memory.set('n1', 'now');
+    memory.set('n1', 'then');
+    expect(memory.get('n1')).toBe('then');
+  });
 });
 
 describe('turns', () => {

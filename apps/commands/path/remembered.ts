@@ -5,8 +5,16 @@
 export class Remembered<V> {
   private young = new Map<string, V>();
   private old = new Map<string, V>();
+  private youngBytes = 0;
 
-  constructor(private readonly entriesMax: number) {}
+  /** @param bytes where entries differ much in size: how many all of them may have, and what one has */
+  constructor(
+    private readonly entriesMax: number,
+    private readonly bytes: { readonly max: number; readonly of: (value: V) => number } = {
+      max: Infinity,
+      of: () => 0,
+    },
+  ) {}
 
   get(key: string): V | undefined {
     const value = this.young.get(key);
@@ -17,15 +25,26 @@ export class Remembered<V> {
   }
 
   set(key: string, value: V): void {
-    if (this.young.size >= this.entriesMax / 2 && !this.young.has(key)) {
+    this.dropYoung(key);
+    const bytes = this.bytes.of(value);
+    if (this.young.size >= this.entriesMax / 2 || this.youngBytes + bytes > this.bytes.max / 2) {
       this.old = this.young;
       this.young = new Map();
+      this.youngBytes = 0;
     }
     this.young.set(key, value);
+    this.youngBytes += bytes;
   }
 
   delete(key: string): void {
-    this.young.delete(key);
+    this.dropYoung(key);
     this.old.delete(key);
+  }
+
+  private dropYoung(key: string): void {
+    const value = this.young.get(key);
+    if (value === undefined) return;
+    this.youngBytes -= this.bytes.of(value);
+    this.young.delete(key);
   }
 }
