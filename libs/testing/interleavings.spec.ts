@@ -48,6 +48,22 @@ const writes =
     cells.set(cell, (cells.get(cell) ?? 0) * 10 + value);
   };
 
+/** Of three that add, by hand: how many steps were passed over, which from then on come after all that were not. */
+function delaysIn(order: readonly string[]): number {
+  let inTime = order.filter((name) => name.includes('reads')).sort();
+  let late: string[] = [];
+  let delays = 0;
+  for (const name of order) {
+    const queue = [...inTime, ...late];
+    const passed = queue.slice(0, queue.indexOf(name));
+    delays += passed.length;
+    inTime = inTime.filter((each) => each !== name && !passed.includes(each));
+    late = [...late.filter((each) => each !== name && !passed.includes(each)), ...passed];
+    if (name.includes('reads')) inTime.push(name.replace('reads', 'writes'));
+  }
+  return delays;
+}
+
 const exploring = (made: Exploring<Touch>['world'], reduction = true): Exploring<Touch> => ({
   world: made,
   dependent,
@@ -106,6 +122,41 @@ describe('exploring', () => {
       expect(few.seen).toEqual(all.seen);
       expect(few.runs).toBeLessThan(all.runs);
     }
+  });
+
+  test('with a bound of delays runs every order within it, and no other', async () => {
+    const made = world([adds('a'), adds('a'), adds('b')], () => '');
+    const ordersOf = async (bound: Partial<Exploring<Touch>>): Promise<string[][]> => {
+      const orders: string[][] = [];
+      const noting: typeof made = async (schedule) => {
+        const inner = await made(schedule);
+        const judge = async (): Promise<string> => {
+          orders.push(schedule.taken.map(({ name }) => name));
+          return inner.judge();
+        };
+        return { start: () => inner.start(), judge };
+      };
+      await explore({ ...exploring(noting), ...bound });
+      return orders.sort();
+    };
+    const all = await ordersOf({ reduction: false });
+    expect(all).toHaveLength(90);
+    for (const delaysMax of [0, 1, 2, 3, 5, 100])
+      expect(await ordersOf({ delaysMax })).toEqual(all.filter((order) => delaysIn(order) <= delaysMax));
+  });
+
+  test('with a bound of delays finds what one delay shows, and says how to see it again', async () => {
+    // Whatever comes up first: the third reads when both others have written.
+    const late: Actor = async (cells, step) => {
+      await step('waits', { cell: 'b', writes: false });
+      await step('waits more', { cell: 'b', writes: false });
+      await adds('a')(cells, step);
+    };
+    const made = world([adds('a'), late], (cells) => (cells.get('a') === 2 ? '' : `a is ${cells.get('a')}`));
+    expect((await explore({ ...exploring(made), delaysMax: 0 })).failure).toBeUndefined();
+    const { failure } = await explore({ ...exploring(made), delaysMax: 2 });
+    expect(failure?.wrong).toBe('a is 1');
+    expect(await replay({ world: made }, failure!.choices)).toBe('a is 1');
   });
 
   test('gives up with an error where there are more orders than it may run', async () => {

@@ -6,6 +6,11 @@
  * Which others are needed is read off each order that was run ("source sets" of dynamic partial-order reduction, Abdulla et al.,
  * POPL 2014): of two steps that touch the same thing and of which neither caused the other, the second has to be tried first,
  * too. Sleep sets keep an order from being run again. `reduction: false` runs them all, which the specs compare.
+ *
+ * Where even those are too many, `delaysMax` bounds the orders instead (as in "delay-bounded scheduling", Emmi et al., POPL 2011): what came
+ * up first goes first, but a step may be passed over, which is one delay, and then waits until nothing else does, or whatever else does is
+ * passed over, too. No order of so many delays is left out, so nothing is reduced there: an equivalent one might have more. Enough delays
+ * lead to every order.
  */
 import { Schedule, type Step, type Taken } from './schedule.js';
 
@@ -23,6 +28,8 @@ export interface Exploring<T> {
   /** Above it, exploring is given up with an error. */
   readonly ordersMax: number;
   readonly reduction?: boolean;
+  /** Only orders with so many delays. */
+  readonly delaysMax?: number;
 }
 
 export interface Explored {
@@ -46,6 +53,11 @@ interface Node<T> {
   readonly sleep: ReadonlyMap<string, Step<T>>;
   readonly toTry: Set<string>;
   readonly done: Map<string, Step<T>>;
+  /** The steps that wait, in the order in which they go without a delay. */
+  readonly queue: readonly string[];
+  /** Those that were passed over. */
+  readonly late: readonly string[];
+  readonly delaysLeft: number;
   chosen: string;
 }
 
@@ -62,7 +74,7 @@ export async function explore<T>(exploring: Exploring<T>): Promise<Explored> {
     if (wrong === undefined) left++;
     else orders++;
     if (wrong) return { orders, left, stepsMax, failure: { wrong, choices: taken.map(({ name }) => name) } };
-    if (exploring.reduction !== false) noteRaces(path, taken, from, exploring.dependent);
+    if (isReduced(exploring)) noteRaces(path, taken, from, exploring.dependent);
   }
   return { orders, left, stepsMax };
 }
@@ -82,13 +94,13 @@ export const describeFailure = ({ wrong, choices }: Failure): string =>
 
 /** The path's order, and on from its end; `wrong` is undefined where it was left early. */
 async function run<T>(
-  { world, dependent, reduction }: Exploring<T>,
+  exploring: Exploring<T>,
   path: Node<T>[],
 ): Promise<{ readonly taken: readonly Taken<T>[]; readonly wrong: string | undefined }> {
   const schedule = new Schedule<T>();
-  const made = await begun(world, schedule);
+  const made = await begun(exploring.world, schedule);
   for (let depth = 0; schedule.waiting.length > 0; depth++) {
-    const node = path[depth] ?? nodeBelow(path[depth - 1], schedule.waiting, dependent, reduction !== false);
+    const node = path[depth] ?? nodeBelow(path[depth - 1], schedule.waiting, exploring);
     if (!node) return { taken: schedule.taken, wrong: undefined };
     path[depth] = node;
     await schedule.take(node.chosen);
@@ -111,9 +123,10 @@ async function begun<T>(world: Exploring<T>['world'], schedule: Schedule<T>): Pr
 function nodeBelow<T>(
   above: Node<T> | undefined,
   waiting: readonly Step<T>[],
-  dependent: Exploring<T>['dependent'],
-  reduction: boolean,
+  exploring: Exploring<T>,
 ): Node<T> | undefined {
+  const { dependent, delaysMax = Infinity } = exploring;
+  const reduction = isReduced(exploring);
   const sleep = new Map<string, Step<T>>();
   const last = above?.waiting.get(above.chosen);
   if (above && last && reduction)
@@ -121,10 +134,19 @@ function nodeBelow<T>(
       if (!dependent(step.touches, last.touches)) sleep.set(name, step);
   const first = waiting.find(({ name }) => !sleep.has(name));
   if (!first) return undefined;
-  const toTry = new Set(reduction ? [first.name] : waiting.map(({ name }) => name));
+  const passed = above?.queue.slice(0, above.queue.indexOf(above.chosen)) ?? [];
+  const delaysLeft = (above?.delaysLeft ?? delaysMax) - passed.length;
+  const again = new Set([...passed, above?.chosen]);
+  const late = [...(above?.late ?? []).filter((name) => !again.has(name)), ...passed];
+  const queue = [...waiting.map(({ name }) => name).filter((name) => !late.includes(name)), ...late];
+  const toTry = new Set(reduction ? [first.name] : queue.slice(0, delaysLeft + 1));
   const byName = new Map(waiting.map((step) => [step.name, step]));
-  return { waiting: byName, sleep, toTry, done: new Map(), chosen: first.name };
+  const chosen = reduction ? first.name : queue[0]!;
+  return { waiting: byName, sleep, toTry, done: new Map(), queue, late, delaysLeft, chosen };
 }
+
+const isReduced = <T>({ reduction, delaysMax }: Exploring<T>): boolean =>
+  reduction !== false && delaysMax === undefined;
 
 /** Leaves the path at the deepest place where something is left to try. @returns that depth, -1 when there is none */
 function nextBranch<T>(path: Node<T>[]): number {

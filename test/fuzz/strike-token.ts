@@ -12,11 +12,18 @@ import { ANSWER_MS, type Target } from './target.js';
 /** What came of it; anything else is told in words. */
 type Outcome = 'in' | 'refused' | { readonly wrong: string };
 
-const REFUSED_BY: ReadonlySet<number> = new Set([CLOSE.signInRefused, CLOSE.tokenExpired, CLOSE.frameTooLarge]);
+/** The last is the library's, for a hello that is too large. */
+const REFUSED_BY: ReadonlySet<number> = new Set([CLOSE.signInRefused, CLOSE.tokenExpired, 1009]);
 const UNAUTHENTICATED = 16;
+/** Of gRPC: unknown, too late, internal, unavailable. */
+const FAULTS: ReadonlySet<number> = new Set([2, 4, 13, 14]);
+/** More in a header is refused by Node before anybody looks at it. */
+const HEADER_CHARACTERS = 6_000;
+const QUERY_CHARACTERS = 1_500;
 /** What the protocols' libraries let a header hold; the rest never leaves a client. */
-const inHeader = (text: string): string => text.replace(/[^\x21-\x7e]/g, '');
-const inSubprotocol = (text: string): string => text.replace(/[^!#$%&'*+\-.^_`|~0-9A-Za-z]/g, '');
+const inHeader = (text: string): string => text.replace(/[^\x21-\x7e]/g, '').slice(0, HEADER_CHARACTERS);
+const inSubprotocol = (text: string): string =>
+  text.replace(/[^!#$%&'*+\-.^_`|~0-9A-Za-z]/g, '').slice(0, HEADER_CHARACTERS);
 
 export async function strikeByToken(target: Target, { way, token }: Extract<Attack, { by: 'token' }>): Promise<string> {
   const whole = tokenText(token, target.token, SECRET);
@@ -45,7 +52,8 @@ async function bring(
       return { sent: header, outcome: await overSocket(target.socket, [SUBPROTOCOL], bearer, undefined) };
     case 'query': {
       // No way in at all: what stands in addresses stands in logs.
-      const query = new URLSearchParams({ token: header, access_token: header });
+      const named = header.slice(0, QUERY_CHARACTERS);
+      const query = new URLSearchParams({ token: named, access_token: named });
       return { sent: header, outcome: await overSocket(`${target.socket}?${query}`, [], {}, undefined) };
     }
     case 'header':
@@ -105,7 +113,7 @@ function overGrpc(address: string, way: 'grpc' | 'grpc stream', authorization: s
     const call = client.makeBidiStreamRequest(path, same, same, metadata, { deadline: Date.now() + ANSWER_MS });
     call.on('error', ({ code, details }: ServiceError) => {
       if (code === UNAUTHENTICATED) return end('refused');
-      end(details === '' || code === 2 || code === 4 || code === 13 ? { wrong: `ends with ${code} ${details}` } : 'in');
+      end(details === '' || FAULTS.has(code) ? { wrong: `ends with ${code} ${details}` } : 'in');
     });
     call.on('data', () => undefined);
     call.on('end', () => end('in'));
