@@ -43,12 +43,15 @@ describe('every interleaving of', () => {
     holds({ ...live, courses: [['send', 'send'], ['sweep a']], lost: [1] }));
 
   test('resuming on the other gateway, and a message', () => holds({ ...resuming, courses: [['send']] }));
+
+  test('connecting and coming into the room', () => holds({ ...fresh, member: false, courses: [['join']] }));
+
+  test('being cut off, resuming on the other gateway, and a message', () =>
+    holds({ ...live, moves: ['cut', 'connect to b'], courses: [['send']] }));
 });
 
 describe('every interleaving with few delays of', () => {
   test('connecting and leaving the room', () => holdsDelayed({ ...fresh, courses: [['leave']] }));
-
-  test('connecting and coming into the room', () => holdsDelayed({ ...fresh, member: false, courses: [['join']] }));
 
   test('live delivery with its ticks, and leaving the room', () =>
     holdsDelayed({ ...live, courses: [['send', 'leave']], ticks: 'steps' }));
@@ -58,9 +61,6 @@ describe('every interleaving with few delays of', () => {
 
   test('resuming on the other gateway, a lost copy and a sweep', () =>
     holdsDelayed({ ...resuming, courses: [['send', 'send'], ['sweep b']], lost: [1] }));
-
-  test('being cut off, resuming on the other gateway, and a message', () =>
-    holdsDelayed({ ...live, moves: ['cut', 'connect to b'], courses: [['send']] }));
 
   test('being cut off while connecting, and a message', () =>
     holdsDelayed({ ...fresh, moves: ['connect to a', 'cut', 'connect to b'], courses: [['send']] }));
