@@ -32,6 +32,12 @@ export function pidOf(platform: Platform, name: string): number {
   return service.pid;
 }
 
+/** All of a platform, by name: its services, its one broker, its database. */
+export function processesOf(platform: Platform): Record<string, number> {
+  const services = [...platform.services].map(([name, { pid }]) => [name, pid] as const);
+  return { ...Object.fromEntries(services), nats: brokerOf(platform).pid, postgres: platform.postgres.pid };
+}
+
 /** Of a platform with one broker. */
 export function brokerOf(platform: Platform): Broker {
   if (!('pid' in platform.nats)) throw new Error('this is a cluster');

@@ -74,6 +74,15 @@ export class RawSocket {
     this.frame(TEXT, text);
   }
 
+  /** Nothing is read any more: what comes fills the kernel's buffers, then the server's. */
+  pause(): void {
+    this.socket.pause();
+  }
+
+  readOn(): void {
+    this.socket.resume();
+  }
+
   /** Cut, not closed in order. */
   destroy(): void {
     this.asked = true;

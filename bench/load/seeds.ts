@@ -56,18 +56,29 @@ export async function seededRooms(platform: Platform, prefix: string, rooms: num
 
 /** Until every read model has what stands in the log now, with statistics as autovacuum would make them by and by. */
 export async function untilProjected(platform: Platform): Promise<void> {
+  await untilInViews(platform);
+  await withDatabase(platform, (database) => database.query('vacuum analyze'));
+}
+
+/** Until every read model has what stands in the log now. */
+export async function untilInViews(platform: Platform): Promise<void> {
   const ends = await withEventLog(platform.natsUrls(), PARTITIONS, logEnds);
-  const database = new Client({ connectionString: platform.databaseUrl });
-  await database.connect();
-  try {
-    const text = 'select partition, min(seq) as seq from checkpoints group by partition';
-    await waitUntil('the views have what is in the log', PROJECTED_WITHIN_MS, async () => {
+  const text = 'select partition, min(seq) as seq from checkpoints group by partition';
+  await withDatabase(platform, (database) =>
+    waitUntil('the views have what is in the log', PROJECTED_WITHIN_MS, async () => {
       const { rows } = await database.query<{ partition: number; seq: string }>(text);
       return ends.every(
         (end, partition) => end === 0 || Number(rows.find((row) => row.partition === partition)?.seq ?? 0) >= end,
       );
-    });
-    await database.query('vacuum analyze');
+    }),
+  );
+}
+
+export async function withDatabase<T>(platform: Platform, work: (database: Client) => Promise<T>): Promise<T> {
+  const database = new Client({ connectionString: platform.databaseUrl });
+  await database.connect();
+  try {
+    return await work(database);
   } finally {
     await database.end();
   }

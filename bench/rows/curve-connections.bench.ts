@@ -1,14 +1,12 @@
 /** What one more connection costs a gateway, and what many silent ones cost a room among them. */
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { waitUntil } from '#embedded';
 import type { Benchmark, Figures, Started, Subject } from '../benchmark.js';
-import { residentBytes } from '../cpu.js';
 import type { Person } from '../load/crowd.js';
 import { LOAD } from '../load/fan-out.js';
 import type { LoopOptions, LoopResult } from '../load/fan-out-load.js';
 import { doorOf } from '../load/as-users.js';
 import { seededRooms } from '../load/seeds.js';
+import { COLLECTING, MEGABYTE, settledBytes } from '../memory.js';
 import { brokerOf, parley, PARTITIONS, pidOf, seatsOf } from '../parley.js';
 import { Program } from '../program.js';
 import type { Stage } from '../stage.js';
@@ -22,27 +20,11 @@ const SECONDS_QUICK = 0.5;
 const REST_MS = 50;
 /** One address has 28,000 ports, and those of the last minute are not free again yet. */
 const SOCKETS_PER_ADDRESS = 5_000;
-const SETTLED_AFTER_MS = 1_000;
-const SETTLES_WITHIN_MS = 60_000;
 const KILOBYTE = 1_024;
-const COLLECTOR = pathToFileURL(join(import.meta.dirname, '..', 'collector.mjs')).href;
-
-/** Resident bytes once the garbage is gone and nothing more is given back. */
-async function settledBytes(pid: number): Promise<number> {
-  process.kill(pid, 'SIGUSR2');
-  let least = residentBytes(pid);
-  let sinceMs = performance.now();
-  await waitUntil('memory settles', SETTLES_WITHIN_MS, () => {
-    const bytes = residentBytes(pid);
-    if (bytes < least) [least, sinceMs] = [bytes, performance.now()];
-    return performance.now() - sinceMs > SETTLED_AFTER_MS;
-  });
-  return least;
-}
 
 /** One platform whose connections become more. */
 async function growing(stage: Stage) {
-  const envOf = { 'gateway-1': { NODE_OPTIONS: `--import ${COLLECTOR}` } };
+  const envOf = { 'gateway-1': COLLECTING };
   const platform = await parley(stage, { sync: 'off', envOf });
   return stage.once('growing', async () => {
     const sizes = stage.quick ? SIZES_QUICK : SIZES;
@@ -99,7 +81,7 @@ const subject = (size: number, index: number): Subject => ({
         const { p50Ms, p99Ms } = await room.call<LoopResult>('run', options);
         return {
           'KB/connection': (bytes - emptyBytes) / connections / KILOBYTE,
-          'gateway MB': bytes / KILOBYTE / KILOBYTE,
+          'gateway MB': bytes / MEGABYTE,
           'last of 100 p50 ms': p50Ms,
           'last of 100 p99 ms': p99Ms,
           ...(Number.isFinite(connects) && { 'connects/s': connects }),
