@@ -36,6 +36,8 @@ export interface Subject {
 }
 
 export interface Started {
+  /** What its line is called, where a short run has another size than the subject's name says. */
+  readonly label?: string;
   /** Pids by name, as they are when a round begins; the CPU of a process counts its children's. The load belongs here too. */
   processes(): Readonly<Record<string, number>>;
   /** The process that does the work: the table then says what one core of it would give. */

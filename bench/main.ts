@@ -4,31 +4,34 @@ import { join } from 'node:path';
 import type { Benchmark } from './benchmark.js';
 import { catalogue, chosen } from './catalogue.js';
 import { movesOf, moveText } from './check.js';
+import { InterruptedError, untilInterrupted } from './endings.js';
 import { presentCommit, thisMachine } from './machine.js';
 import { type Options, readOptions, USAGE } from './options.js';
 import { profilesText } from './profile.js';
 import { readSections, writeSections } from './results.js';
 import { runBenchmark } from './rounds.js';
 import type { Machine, Section } from './section.js';
+import { removeLeftFolders } from './stage.js';
 import { sectionText } from './table.js';
 
 const RESULTS_FILE = join(import.meta.dirname, 'RESULTS.md');
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-async function main(args: readonly string[]): Promise<number> {
+async function main(args: readonly string[], over: AbortSignal): Promise<number> {
   if (args.includes('--help')) return said(USAGE);
   const options = readOptions(args, RESULTS_FILE);
   const all = await catalogue();
   if (options.list) return said(all.map(({ name, sentence }) => `${name.padEnd(28)} ${sentence}`).join('\n'));
   if (options.profile !== undefined) mkdirSync(options.profile, { recursive: true });
+  removeLeftFolders();
   const machine = await thisMachine();
   const kept = new Map(readSections(RESULTS_FILE).map((section) => [section.name, section]));
   let worse = 0;
   let failed = 0;
   for (const benchmark of chosen(all, options.names)) {
     try {
-      const section = await measured(benchmark, options, machine);
+      const section = await measured(benchmark, { ...options, over }, machine);
       say(`\n${sectionText(section)}`);
       if (options.out !== undefined)
         writeSections(
@@ -38,6 +41,7 @@ async function main(args: readonly string[]): Promise<number> {
         );
       if (options.check) worse += compare(kept.get(section.name), section);
     } catch (error) {
+      if (over.aborted) throw over.reason;
       // The other benchmarks can still be measured; what failed is said at once and by the exit code.
       failed += 1;
       say(`FAILED: ${benchmark.name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
@@ -48,7 +52,11 @@ async function main(args: readonly string[]): Promise<number> {
   return failed > 0 || worse > 0 ? 1 : 0;
 }
 
-async function measured(benchmark: Benchmark, options: Options, machine: Machine): Promise<Section> {
+async function measured(
+  benchmark: Benchmark,
+  options: Options & { readonly over: AbortSignal },
+  machine: Machine,
+): Promise<Section> {
   const { name, sentence, figure, better, goals, notes = [] } = benchmark;
   say(`${name}: ${sentence}`);
   const { subjects, leftOut } = await runBenchmark(benchmark, { ...options, say });
@@ -84,7 +92,12 @@ function said(text: string): number {
   return 0;
 }
 
-process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
+process.exitCode = await main(process.argv.slice(2), untilInterrupted()).catch((error: unknown) => {
+  if (error instanceof InterruptedError) {
+    say(error.message);
+    // What was interrupted may still be waiting for something.
+    process.exit(error.exitCode);
+  }
   say(error instanceof Error ? (error.stack ?? error.message) : String(error));
   return 1;
 });

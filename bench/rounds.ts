@@ -1,5 +1,6 @@
 /** Runs one benchmark: starts its subjects, measures them in turn, and ends them. */
 import type { Benchmark, Round, Started } from './benchmark.js';
+import { allEnded, unlessOver } from './endings.js';
 import { LeftOutError } from './left-out.js';
 import { coresBetween, sampleCpu, untilQuiet } from './cpu.js';
 import type { RoundResult, SubjectResult } from './section.js';
@@ -13,6 +14,8 @@ export interface RunOptions {
   readonly patienceMs: number;
   readonly say: (line: string) => void;
   readonly profile?: string | undefined;
+  /** Ends it, with everything that it has started. */
+  readonly over?: AbortSignal;
 }
 
 export interface Measured {
@@ -35,21 +38,28 @@ export async function runBenchmark(benchmark: Benchmark, options: RunOptions): P
   try {
     for (const { name, start } of benchmark.subjects) {
       try {
-        running.push({ name, started: await start(stage), rounds: [] });
+        const started = await unlessOver(options.over, start(stage));
+        running.push({ name: started.label ?? name, started, rounds: [] });
       } catch (error) {
         if (!(error instanceof LeftOutError)) throw error;
         leftOut.push(`${name}: ${error.message}`);
       }
     }
-    for (const { started } of running) await started.warm?.({ number: 0, quick, full });
+    for (const { started } of running)
+      await unlessOver(options.over, Promise.resolve(started.warm?.({ number: 0, quick, full })));
     stage.toggleProfiles();
     for (let number = 1; number <= rounds; number += 1)
-      for (const subject of running) await measureOne(benchmark, subject, { number, quick, full }, options);
+      for (const subject of running)
+        await unlessOver(options.over, measureOne(benchmark, subject, { number, quick, full }, options));
     stage.toggleProfiles();
     return { subjects: running.map(({ name, rounds }) => ({ name, rounds })), leftOut };
   } finally {
-    for (const { started } of running.reverse()) await started.stop();
-    await stage.close();
+    const stops = running.reverse().map(
+      ({ started }) =>
+        () =>
+          started.stop(),
+    );
+    await allEnded([...stops, () => stage.close()]);
   }
 }
 

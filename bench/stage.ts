@@ -1,7 +1,10 @@
 /** What the subjects of one benchmark share: servers that are started once, by whoever needs them first, and end with it. */
+import { readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { temporaryFolder } from '#embedded';
+import { processNamed, temporaryFolder } from '#embedded';
+import { allEnded } from './endings.js';
 
 interface Stoppable {
   stop(): Promise<void>;
@@ -33,7 +36,7 @@ export class Stage {
   ) {}
 
   static async open({ quick, full, say, profile }: StageOptions): Promise<Stage> {
-    const folder = await temporaryFolder('bench');
+    const folder = await temporaryFolder(`bench-${process.pid}`);
     const stage = new Stage(quick, full, folder.path, say, profile);
     stage.stops.push(() => folder.remove());
     return stage;
@@ -71,7 +74,21 @@ export class Stage {
     for (const pid of this.profiled) process.kill(pid, 'SIGUSR2');
   }
 
+  /** Ends all that was started, and what is being started too; whatever fails, the rest is ended. */
   async close(): Promise<void> {
-    for (const stop of this.stops.reverse()) await stop();
+    await Promise.allSettled(this.known.values());
+    await allEnded(this.stops.splice(0).reverse());
   }
+}
+
+const FOLDER = /^parley-bench-(\d+)-/;
+
+/** Folders of harnesses that were killed: what ran in them has ended with its owner. */
+export function removeLeftFolders(within = tmpdir()): readonly string[] {
+  const left = readdirSync(within).filter((name) => {
+    const owner = FOLDER.exec(name)?.[1];
+    return owner !== undefined && processNamed(Number(owner)) === undefined;
+  });
+  for (const name of left) rmSync(join(within, name), { recursive: true, force: true, maxRetries: 5 });
+  return left;
 }

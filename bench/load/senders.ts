@@ -2,11 +2,11 @@
  * The load of the send rows, a process of its own: senders that each have one message on its way, and a socket that listens. Every
  * answer and every arrival is counted; what was accepted and did not arrive is a fault.
  */
-import { once } from 'node:events';
 import { waitUntil } from '#embedded';
 import { serve } from '../program.js';
 import { quantile } from '../statistics.js';
 import { enter, type Seat } from './entrances.js';
+import { type Pace, PacedRun } from './paced.js';
 import type { Door } from './raw-socket.js';
 import { rawHttp } from './raw-http.js';
 import { RawSocket } from './raw-socket.js';
@@ -16,14 +16,8 @@ export type Way =
   | { readonly by: 'http'; readonly url: string; readonly path: string; readonly token: string; readonly room?: string }
   | { readonly by: 'socket'; readonly door: Door; readonly room: string };
 
-export interface SendersOptions {
-  readonly seconds: number;
+export interface SendersOptions extends Pace {
   readonly contentBytes: number;
-  /**
-   * Messages a second of all senders together, each at its time, whatever became of the one before; latencies count from the time that was
-   * meant, so that nobody who waits goes uncounted. Without it each sender sends when the last answer has come.
-   */
-  readonly perSecond?: number;
 }
 
 export interface SendersResult {
@@ -89,42 +83,21 @@ const quantiles = (values: readonly number[]): Quantiles => {
   return { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99), p999: quantile(sorted, 0.999) };
 };
 
-/** A paced load goes by the clock: there is no condition to wait for. */
-const until = async (atMs: number): Promise<void> => {
-  const leftMs = atMs - performance.now();
-  if (leftMs > 0) await once(AbortSignal.timeout(Math.ceil(leftMs)), 'abort');
-};
+let running: PacedRun | undefined;
 
-async function run({ seconds, contentBytes, perSecond }: SendersOptions): Promise<SendersResult> {
+async function run({ contentBytes, ...pace }: SendersOptions): Promise<SendersResult> {
   const padding = 'x'.repeat(contentBytes);
-  const startMs = performance.now();
-  const endMs = startMs + seconds * 1_000;
   const answers: number[] = [];
   arrivals = [];
-  const everyMs = perSecond === undefined ? 0 : (senders.length / perSecond) * 1_000;
-  const lane = async (send: Send, index: number): Promise<void> => {
-    // Lanes are spread over one interval, so that the whole load is even.
-    let dueMs = startMs + (everyMs * index) / senders.length;
-    for (; Math.max(dueMs, performance.now()) < endMs; dueMs += everyMs) {
-      // A message that is late because the last answer was counts from when it was due; one that waited for the load's own timer does not.
-      const isLate = everyMs > 0 && performance.now() > dueMs;
-      if (everyMs > 0) await until(dueMs);
-      const mark = (marks += 1);
-      const sentMs = isLate ? dueMs : performance.now();
-      sentAtMs.set(mark, sentMs);
-      await send(`#${mark}#${padding}`);
-      answers.push(performance.now() - sentMs);
-    }
-  };
-  await Promise.all(senders.map(lane));
-  const tookSeconds = (performance.now() - startMs) / 1_000;
+  running = new PacedRun(pace);
+  const seconds = await running.over(senders, async (send, sinceMs) => {
+    const mark = (marks += 1);
+    sentAtMs.set(mark, sinceMs);
+    await send(`#${mark}#${padding}`);
+    answers.push(performance.now() - sinceMs);
+  });
   await arrived();
-  return {
-    accepted: answers.length,
-    seconds: tookSeconds,
-    answerMs: quantiles(answers),
-    arrivalMs: quantiles(arrivals),
-  };
+  return { accepted: answers.length, seconds, answerMs: quantiles(answers), arrivalMs: quantiles(arrivals) };
 }
 
 const arrived = (): Promise<boolean> =>
@@ -145,4 +118,6 @@ serve({
     else await RawSocket.open(listener as Door, hear);
   },
   run,
+  /** Of a run whose end depends on something else. */
+  end: (): void => running?.end(),
 });

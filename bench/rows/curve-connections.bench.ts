@@ -70,6 +70,7 @@ const subject = (size: number, index: number): Subject => ({
     const connections = sizes[index] ?? size;
     let connects = NaN;
     return {
+      label: connections.toLocaleString('en-US'),
       processes: () => ({ gateway, nats: brokerOf(platform).pid, room: room.pid, crowd: crowd.pid }),
       prepare: async () => {
         stage.say(`  ${connections} connections`);

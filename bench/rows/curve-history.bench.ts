@@ -57,6 +57,7 @@ const subject = (index: number): Subject => {
       const messages = stage.quick ? (SIZES_QUICK[index] ?? LARGEST) : size;
       let loaded = NaN;
       return {
+        label: messages.toLocaleString('en-US'),
         processes: () => ({ api: pidOf(platform, 'api-1'), postgres: platform.postgres.pid }),
         prepare: async () => {
           stage.say(`  ${messages} messages are written and projected`);

@@ -10,7 +10,7 @@ import { brokerOf, parley, PARTITIONS, pidOf } from '../parley.js';
 import type { Stage } from '../stage.js';
 
 const SIZES = [10, 100, 1_000, 10_000, 100_000];
-const LARGEST_QUICK = 1_000;
+const SIZES_QUICK = [10, 50, 100, 500, 1_000];
 /** A user may be in 5,000 rooms; each owns at most a thousand of them here. */
 const OWNERS = 100;
 const MEMBERS_EACH = 2;
@@ -43,14 +43,15 @@ async function growing(stage: Stage) {
   });
 }
 
-const subject = (wanted: number): Subject => ({
+const subject = (wanted: number, index: number): Subject => ({
   name: wanted.toLocaleString('en-US'),
   start: async (stage): Promise<Started> => {
     const { platform, emptyBytes, grow } = await growing(stage);
-    const size = stage.quick ? Math.min(wanted, LARGEST_QUICK) : wanted;
+    const size = stage.quick ? (SIZES_QUICK[index] ?? wanted) : wanted;
     const broker = brokerOf(platform).pid;
     const body = JSON.stringify({ content: 'x'.repeat(100) });
     return {
+      label: size.toLocaleString('en-US'),
       processes: () => ({
         api: pidOf(platform, 'api-1'),
         commands: pidOf(platform, 'commands-1'),

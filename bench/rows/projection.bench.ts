@@ -1,10 +1,9 @@
 /** The read side's writing: events into every read model, as fast as they can be read from the log. */
-import { connect, createInbox } from '@nats-io/transport-node';
 import { Client } from 'pg';
-import { REQUESTS } from '#contract';
-import { natsOptions, waitUntil, type Platform } from '#embedded';
+import { waitUntil, type Platform } from '#embedded';
 import type { Benchmark, Round, Started, Subject } from '../benchmark.js';
 import { appendMessages, logEnds, withEventLog } from '../load/backlog.js';
+import { rebuildAll } from '../load/rebuild.js';
 import { brokerOf, makeRooms, parley, PARTITIONS, pidOf, type Rooms } from '../parley.js';
 import { unnestFloor } from '../peers/unnest.js';
 import type { Stage } from '../stage.js';
@@ -101,39 +100,12 @@ const rebuilt: Subject = {
       worker: 'projection',
       measure: async () => {
         const events = await applied(ready.database);
-        return { 'events/s': (events / (await rebuildAll(ready.platform))) * 1_000 };
+        return { 'events/s': (events / (await rebuildAll(ready.platform)).ms) * 1_000 };
       },
       stop: () => ready.database.end(),
     };
   },
 };
-
-interface Reported {
-  readonly response?: { readonly kind: 'progress' | 'done' | 'failed'; readonly text: string };
-  readonly err?: unknown;
-}
-
-/** As `parley projections rebuild` does. @returns how long it took, ms */
-async function rebuildAll(platform: Platform): Promise<number> {
-  const nats = await connect({ ...natsOptions(platform.natsUrls()), name: 'load' });
-  try {
-    // The projection may answer more than once to an operator only.
-    const inbox = createInbox('_INBOX_operate');
-    const answers = nats.subscribe(inbox);
-    const startMs = performance.now();
-    nats.publish(REQUESTS.rebuild, JSON.stringify({ pattern: REQUESTS.rebuild, data: { models: [] }, id: inbox }), {
-      reply: inbox,
-    });
-    for await (const answer of answers) {
-      const { response, err } = answer.json<Reported>();
-      if (err !== undefined || response?.kind === 'failed') throw new Error(`no rebuild: ${answer.string()}`);
-      if (response?.kind === 'done') return performance.now() - startMs;
-    }
-    throw new Error('the projection says nothing any more');
-  } finally {
-    await nats.close();
-  }
-}
 
 const floor: Subject = {
   name: 'unnest',
