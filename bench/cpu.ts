@@ -44,6 +44,21 @@ export function coresBetween(before: CpuSample, after: CpuSample): Record<string
   return cores;
 }
 
+/** Seconds of CPU that each process used for some work, and what came of the work. */
+export async function cpuFor<Name extends string, T>(
+  processes: Readonly<Record<Name, number>>,
+  work: () => Promise<T>,
+): Promise<{ readonly result: T; readonly seconds: Readonly<Record<Name, number>> }> {
+  const before = sampleCpu(processes);
+  const result = await work();
+  const after = sampleCpu(processes);
+  const used = Object.keys(processes).map((name) => [
+    name,
+    (after.named.get(name) ?? NaN) - (before.named.get(name) ?? NaN),
+  ]);
+  return { result, seconds: Object.fromEntries(used) as Record<Name, number> };
+}
+
 /** Until the machine has next to nothing to do, or patience ends. @returns cores used in the last look at it */
 export async function untilQuiet(patienceMs: number): Promise<number> {
   if (!canTell) return 0;

@@ -1,14 +1,19 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { chosen, catalogue } from './catalogue.js';
 import { movesOf, moveText } from './check.js';
+import { allEnded, unlessOver } from './endings.js';
 import { parseGoal, verdicts } from './goal.js';
 import { readOptions } from './options.js';
 import { profileText } from './profile.js';
 import { merge, readSections, writeSections } from './results.js';
+import { PLACES } from './scale/unit-costs.js';
 import type { Section } from './section.js';
+import { removeLeftFolders } from './stage.js';
 import { apart, quantile, ratios, spread } from './statistics.js';
 import { number, sectionText, table } from './table.js';
 
@@ -224,11 +229,60 @@ describe('the command line', () => {
   });
 });
 
+describe('a folder of a harness', () => {
+  test('that was killed is removed by the next one, and no other is', async () => {
+    const within = mkdtempSync(join(tmpdir(), 'parley-bench-spec-'));
+    try {
+      const gone = spawn(process.execPath, ['-e', '']);
+      await once(gone, 'exit');
+      const names = [
+        `parley-bench-${gone.pid}-abc`,
+        `parley-bench-${process.pid}-abc`,
+        'parley-bench-smoke-abc',
+        'other',
+      ];
+      for (const name of names) mkdirSync(join(within, name));
+      expect(removeLeftFolders(within)).toEqual(names.slice(0, 1));
+      expect(readdirSync(within).sort()).toEqual(names.slice(1).sort());
+    } finally {
+      rmSync(within, { recursive: true });
+    }
+  });
+});
+
+describe('the end of a harness', () => {
+  test('ends everything, whatever fails, and tells of the failure', async () => {
+    const ended: number[] = [];
+    const ends = [1, 2, 3].map((number) => async () => {
+      ended.push(number);
+      if (number === 1) throw new Error('the first one fails');
+    });
+    await expect(allEnded(ends)).rejects.toThrow('the first one fails');
+    expect(ended).toEqual([1, 2, 3]);
+  });
+
+  test('is the end of what it waits for', async () => {
+    const over = new AbortController();
+    const waiting = unlessOver(over.signal, new Promise(() => undefined));
+    over.abort(new Error('interrupted'));
+    await expect(waiting).rejects.toThrow('interrupted');
+    await expect(unlessOver(over.signal, new Promise(() => undefined))).rejects.toThrow('interrupted');
+    await expect(unlessOver(undefined, Promise.resolve(1))).resolves.toBe(1);
+  });
+});
+
 describe('the catalogue', () => {
   test('every benchmark there is has a name, goals that can be read, and subjects that they name', () => {
     expect(all.length).toBeGreaterThan(0);
     expect(chosen(all, [])).toBe(all);
     expect(chosen(all, ['fan-out']).every(({ name }) => name.startsWith('fan-out'))).toBe(true);
     expect(() => chosen(all, ['nothing-of-this-name'])).toThrow('no benchmark begins with');
+  });
+
+  test('what the capacity model multiplies is measured by a benchmark and a subject that there are', () => {
+    for (const { benchmark, subject } of Object.values(PLACES)) {
+      const subjects = all.find(({ name }) => name === benchmark)?.subjects.map(({ name }) => name);
+      expect({ benchmark, subjects }).toEqual({ benchmark, subjects: expect.arrayContaining([subject]) });
+    }
   });
 });

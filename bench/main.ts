@@ -10,6 +10,7 @@ import { type Options, readOptions, USAGE } from './options.js';
 import { profilesText } from './profile.js';
 import { readSections, writeSections } from './results.js';
 import { runBenchmark } from './rounds.js';
+import { scalePage, writeScalePage } from './scale/page.js';
 import type { Machine, Section } from './section.js';
 import { removeLeftFolders } from './stage.js';
 import { sectionText } from './table.js';
@@ -49,6 +50,11 @@ async function main(args: readonly string[], over: AbortSignal): Promise<number>
   }
   if (options.profile !== undefined) say(profilesText(options.profile));
   if (options.out !== undefined) say(`written: ${options.out}`);
+  if (options.out === RESULTS_FILE) {
+    // What a user costs is arithmetic over what was just measured.
+    writeScalePage();
+    say(`written: ${scalePage}`);
+  }
   return failed > 0 || worse > 0 ? 1 : 0;
 }
 

@@ -1,15 +1,12 @@
 /**
  * `npm run simulate`: the capacity model of docs/SCALE.md. `--users 250000` for another number of connected users, `--sendsPerHour 40`
- * and the like for another workload, `--write` to put the tables into docs/SCALE.md.
+ * and the like for another workload, `--write` to put the tables of the page's own workload into docs/SCALE.md.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { projectRoot } from '#embedded';
 import { plan, WORKLOAD, type Workload } from './scale/model.js';
-import { scaleTables, withTables } from './scale/tables.js';
-
-const USERS = [10_000, 1_000_000, 100_000_000];
+import { USERS, writeScalePage } from './scale/page.js';
+import { scaleTables } from './scale/tables.js';
+import { unitCosts } from './scale/unit-costs.js';
 
 const options = Object.fromEntries(Object.keys(WORKLOAD).map((name) => [name, { type: 'string' as const }]));
 const { values } = parseArgs({
@@ -23,7 +20,6 @@ function numberOf(name: string, value: unknown): number {
   return number;
 }
 
-const page = join(projectRoot(), 'docs', 'SCALE.md');
 if (values.help) {
   process.stdout.write(
     `npm run simulate -- [--users N] [--write] ${Object.keys(WORKLOAD)
@@ -32,12 +28,15 @@ if (values.help) {
   );
 } else {
   const changes = Object.entries(values).filter(([name]) => name in WORKLOAD);
+  if (values.write && (changes.length > 0 || values.users !== undefined))
+    throw new Error('--write takes the page’s own workload: say nothing else with it');
   const workload = {
     ...WORKLOAD,
     ...Object.fromEntries(changes.map(([name, value]) => [name, numberOf(name, value)])),
   };
+  const sourced = unitCosts();
   const users = values.users === undefined ? USERS : [numberOf('users', values.users)];
-  const plans = users.map((connected) => plan({ ...workload, connected } satisfies Workload));
-  if (values.write) writeFileSync(page, withTables(readFileSync(page, 'utf8'), plans));
-  process.stdout.write(scaleTables(plans));
+  const plans = users.map((connected) => plan({ ...workload, connected } satisfies Workload, sourced.costs));
+  if (values.write) writeScalePage();
+  process.stdout.write(scaleTables(plans, sourced));
 }

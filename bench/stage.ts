@@ -2,9 +2,12 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { processNamed, temporaryFolder } from '#embedded';
 import { allEnded } from './endings.js';
+
+const STARTED_WITHIN_MS = 30_000;
 
 interface Stoppable {
   stop(): Promise<void>;
@@ -33,13 +36,12 @@ export class Stage {
     readonly say: (line: string) => void,
     /** Where profiles go, if any are wanted. */
     private readonly profileFolder: string | undefined,
+    private readonly removeFolder: () => Promise<void>,
   ) {}
 
   static async open({ quick, full, say, profile }: StageOptions): Promise<Stage> {
     const folder = await temporaryFolder(`bench-${process.pid}`);
-    const stage = new Stage(quick, full, folder.path, say, profile);
-    stage.stops.push(() => folder.remove());
-    return stage;
+    return new Stage(quick, full, folder.path, say, profile, () => folder.remove());
   }
 
   /** Started by the first caller; the others get the same. */
@@ -76,8 +78,16 @@ export class Stage {
 
   /** Ends all that was started, and what is being started too; whatever fails, the rest is ended. */
   async close(): Promise<void> {
-    await Promise.allSettled(this.known.values());
-    await allEnded(this.stops.splice(0).reverse());
+    const ended = (): Promise<void> => allEnded(this.stops.splice(0).reverse());
+    await allEnded([ended, () => this.untilStarted(), ended, this.removeFolder]);
+  }
+
+  /** What is interrupted while it fills a platform fails once that is gone, or is left to the end of this process. */
+  private async untilStarted(): Promise<void> {
+    const patience = new AbortController();
+    const given = delay(STARTED_WITHIN_MS, undefined, { signal: patience.signal }).catch(() => undefined);
+    await Promise.race([Promise.allSettled(this.known.values()), given]);
+    patience.abort();
   }
 }
 

@@ -27,6 +27,8 @@ export interface LoopResult {
   readonly p99Ms: number;
   /** How many frames came at once, on average: what joining them has gained. */
   readonly framesPerRead: number;
+  /** On the wire, with its header; a cursor now and then is in it. */
+  readonly bytesPerDelivery: number;
 }
 
 const OPENING_AT_ONCE = 50;
@@ -55,6 +57,7 @@ class Loop {
   private readonly startMs = performance.now();
   private readonly latencies: number[] = [];
   private readonly readsBefore = RawSocket.reads;
+  private readonly bytesBefore = RawSocket.bytes;
   private deliveries = 0;
   private lastMs = this.startMs;
   private over = false;
@@ -106,7 +109,8 @@ class Loop {
     const { deliveries, lastMs, startMs } = this;
     const [p50Ms, p99Ms] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];
     const framesPerRead = deliveries / (RawSocket.reads - this.readsBefore);
-    this.finish({ deliveries, seconds: (lastMs - startMs) / 1_000, p50Ms, p99Ms, framesPerRead });
+    const bytesPerDelivery = (RawSocket.bytes - this.bytesBefore) / deliveries;
+    this.finish({ deliveries, seconds: (lastMs - startMs) / 1_000, p50Ms, p99Ms, framesPerRead, bytesPerDelivery });
   }
 
   private lookForStall(): void {

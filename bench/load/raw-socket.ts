@@ -27,8 +27,9 @@ const readBuffer = Buffer.allocUnsafeSlow(256 * 1024);
 export class RawSocket {
   /** When it ends without having been asked to. */
   onEnd: (why: string) => void = () => undefined;
-  /** Of all sockets of this process, since it began: how often the kernel had something. */
+  /** Of all sockets of this process, since it began: how often the kernel had something, and how much. */
   static reads = 0;
+  static bytes = 0;
   private upgraded = false;
   private head = '';
   private asked = false;
@@ -91,6 +92,7 @@ export class RawSocket {
 
   private take(bytes: Buffer, opened: (error?: Error) => void): void {
     RawSocket.reads += 1;
+    RawSocket.bytes += bytes.length;
     if (this.upgraded) return this.walker.walk(bytes);
     this.head += bytes.toString('latin1');
     const end = this.head.indexOf(HEAD_END);

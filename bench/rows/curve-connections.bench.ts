@@ -81,6 +81,7 @@ const subject = (size: number, index: number): Subject => ({
         const options: LoopOptions = { outstanding: 1, restMs: REST_MS, seconds: quick ? SECONDS_QUICK : SECONDS };
         const { p50Ms, p99Ms } = await room.call<LoopResult>('run', options);
         return {
+          connections,
           'KB/connection': (bytes - emptyBytes) / connections / KILOBYTE,
           'gateway MB': bytes / MEGABYTE,
           'last of 100 p50 ms': p50Ms,

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { projectRoot } from '#embedded';
-import { MACHINES, plan, WORKLOAD } from './model.js';
-import { scaleTables, withTables } from './tables.js';
-import { UNIT_COSTS } from './unit-costs.js';
+import type { Section } from '../section.js';
+import { plan, WORKLOAD } from './model.js';
+import { scalePage, scalePageTables } from './page.js';
+import { withTables } from './tables.js';
+import { costsFrom, ESTIMATES } from './unit-costs.js';
 
-const planFor = (connected: number, costs = UNIT_COSTS) => plan({ ...WORKLOAD, connected }, MACHINES, costs);
+/** Of figures that stay the same whatever is measured. */
+const planFor = (connected: number, costs = ESTIMATES) => plan({ ...WORKLOAD, connected }, costs);
 
 describe('the capacity model', () => {
   test('ten users stand on the smallest platform that outlives the loss of any machine', () => {
@@ -39,20 +40,55 @@ describe('the capacity model', () => {
   });
 
   test('dearer subjects take more broker nodes, and the plan says that they decide', () => {
-    const dear = planFor(1e6, { ...UNIT_COSTS, subjectBytes: UNIT_COSTS.subjectBytes * 4 });
+    const dear = planFor(1e6, { ...ESTIMATES, subjectBytes: ESTIMATES.subjectBytes * 4 });
     expect(dear.cells * dear.brokerNodes).toBeGreaterThan(planFor(1e6).cells * planFor(1e6).brokerNodes);
     expect(dear.walls).toContainEqual(expect.objectContaining({ part: 'broker', of: 'memory of subjects' }));
   });
 });
 
-describe('docs/SCALE.md', () => {
-  const page = readFileSync(join(projectRoot(), 'docs', 'SCALE.md'), 'utf8');
+describe('unit costs', () => {
+  const section = (name: string, subject: string, figures: Record<string, number>): Section => ({
+    name,
+    sentence: '',
+    figure: '',
+    better: 'lower',
+    goals: [],
+    notes: [],
+    at: '2026-01-02T03:04:05.000Z',
+    command: `npm run bench -- ${name}`,
+    commit: 'abc1234',
+    machine: { cpu: '', cores: 2, memory: '', system: '', versions: {} },
+    subjects: [{ name: subject, rounds: [{ figures, cores: {} }] }],
+    leftOut: [],
+  });
 
+  test('are estimates where nothing was measured, and say so', () => {
+    const { costs, sources } = costsFrom([]);
+    expect(costs).toEqual(ESTIMATES);
+    expect(Object.values(sources).every((source) => source.startsWith('an estimate'))).toBe(true);
+    expect(Object.keys(sources)).toEqual(expect.arrayContaining(Object.keys(ESTIMATES)));
+  });
+
+  test('come from what the benchmarks have kept, and say from which', () => {
+    const { costs, sources } = costsFrom([
+      section('idle-memory', 'parley', { 'KB/connection': 8 }),
+      section('unit-costs-gateway', 'gateway', { 'us/delivery': 4, 'us/live event': 10 }),
+      section('unit-costs-sends', 'sends', { 'us/send and its event, gateway': 50 }),
+      section('curve-partitions', '4', { 'appends/s': 12_345 }),
+    ]);
+    expect(costs).toMatchObject({ connectionBytes: 8_190, deliverySeconds: 4e-6, edgeSendSeconds: 40e-6 });
+    expect(costs.syncedAppendsPerSecond).toEqual([[4, 12_300]]);
+    expect(sources.deliverySeconds).toBe('`npm run bench -- unit-costs-gateway`, 2026-01-02, abc1234');
+    expect(sources.pageSeconds).toContain('an estimate');
+  });
+});
+
+describe('docs/SCALE.md', () => {
   test('shows what the model says today: else run npm run simulate -- --write', () => {
-    expect(page).toContain(scaleTables([1e4, 1e6, 1e8].map((connected) => planFor(connected))));
+    expect(readFileSync(scalePage, 'utf8')).toContain(scalePageTables());
   });
 
   test('a page without a place for the tables is refused', () => {
-    expect(() => withTables('# Scale', [])).toThrow('has no');
+    expect(() => withTables('# Scale', [], costsFrom([]))).toThrow('has no');
   });
 });

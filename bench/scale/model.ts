@@ -3,7 +3,7 @@
  * Pure arithmetic over a workload, the measured unit costs and a kind of machine. It adds up; it does not guess how things queue,
  * so every machine is filled to `fill` only.
  */
-import { UNIT_COSTS, type UnitCosts } from './unit-costs.js';
+import type { UnitCosts } from './unit-costs.js';
 
 export interface Workload {
   /** Users that are connected in the busiest hour. */
@@ -136,7 +136,7 @@ type Wall = keyof typeof CELL_MAX;
 export const whyWall = (wall: Wall): string => CELL_MAX[wall][1];
 
 /** The cheapest plan of all kinds of machine. */
-export function plan(workload: Workload, machines = MACHINES, costs: UnitCosts = UNIT_COSTS): Plan {
+export function plan(workload: Workload, costs: UnitCosts, machines = MACHINES): Plan {
   const plans = machines.map((machine) => planOn(workload, machine, costs));
   return plans.reduce((cheapest, each) => (each.monthlyPrice < cheapest.monthlyPrice ? each : cheapest));
 }

@@ -1,26 +1,36 @@
 /** The model's answers as the tables of docs/SCALE.md. */
 import { whyWall, WORKLOAD, type Plan } from './model.js';
-import { UNIT_COSTS } from './unit-costs.js';
+import type { SourcedCosts } from './unit-costs.js';
 
 const BEGIN = '<!-- simulated: npm run simulate -- --write -->';
 const END = '<!-- end of what is simulated -->';
 
 /** The page with its tables replaced. @throws Error when the page has no place for them */
-export function withTables(page: string, plans: readonly Plan[]): string {
+export function withTables(page: string, plans: readonly Plan[], costs: SourcedCosts): string {
   const [before, rest] = page.split(BEGIN);
   const after = rest?.split(END)[1];
   if (before === undefined || after === undefined) throw new Error(`docs/SCALE.md has no "${BEGIN}" with an end`);
-  return `${before}${BEGIN}\n\n${scaleTables(plans)}\n${END}${after}`;
+  return `${before}${BEGIN}\n\n${scaleTables(plans, costs)}\n${END}${after}`;
 }
 
-export function scaleTables(plans: readonly Plan[]): string {
-  return [assumptions(), capacity(plans), decisions(plans)].join('\n');
+export function scaleTables(plans: readonly Plan[], costs: SourcedCosts): string {
+  return [assumptions(costs), capacity(plans), decisions(plans)].join('\n');
 }
 
-function assumptions(): string {
+function assumptions({ costs, sources }: SourcedCosts): string {
   const workload = Object.entries(WORKLOAD).map(([name, value]) => `${name} ${value}`);
-  const costs = Object.entries(UNIT_COSTS).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
-  return `Workload: ${workload.join(', ')}.\n\nUnit costs (bench/scale/unit-costs.ts): ${costs.join(', ')}.\n`;
+  const rows = Object.entries(costs).map(([name, value]) => [
+    name,
+    costText(name, value as number | readonly (readonly number[])[]),
+    sources[name as keyof typeof sources],
+  ]);
+  return `Workload: ${workload.join(', ')}.\n\n${table(['unit cost', 'value', 'where it comes from'], rows)}`;
+}
+
+function costText(name: string, value: number | readonly (readonly number[])[]): string {
+  if (typeof value !== 'number') return value.map(([streams, rate]) => `${count(rate ?? NaN)} (${streams})`).join(', ');
+  if (name.endsWith('Seconds')) return `${Number((value * 1e6).toPrecision(3))} us`;
+  return name.endsWith('Bytes') ? `${count(value)} B` : count(value);
 }
 
 const ROWS: readonly (readonly [string, (plan: Plan) => string])[] = [
