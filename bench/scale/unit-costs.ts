@@ -161,7 +161,7 @@ function measured(sections: readonly Section[]): Map<keyof UnitCosts, Known> {
     const without = at.without === undefined ? 0 : valueAt(sections, PLACES[at.without]);
     const section = sections.find((each) => each.name === at.benchmark);
     if (value === undefined || without === undefined || section === undefined) continue;
-    known.set(name, { value: rounded(value - without), source: sourceOf(section) });
+    known.set(name, { value: rounded(Math.max(0, value - without)), source: sourceOf(section) });
   }
   const curve = sections.find(({ name }) => name === CURVE);
   const points = curve?.subjects.map((subject) => [Number(subject.name), medianOf(subject, 'appends/s')] as const);
