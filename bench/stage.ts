@@ -2,10 +2,9 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { processNamed, temporaryFolder } from '#embedded';
-import { allEnded } from './endings.js';
+import { allEnded, unlessOver } from './endings.js';
 
 const STARTED_WITHIN_MS = 30_000;
 
@@ -84,10 +83,7 @@ export class Stage {
 
   /** What is interrupted while it fills a platform fails once that is gone, or is left to the end of this process. */
   private async untilStarted(): Promise<void> {
-    const patience = new AbortController();
-    const given = delay(STARTED_WITHIN_MS, undefined, { signal: patience.signal }).catch(() => undefined);
-    await Promise.race([Promise.allSettled(this.known.values()), given]);
-    patience.abort();
+    await unlessOver(AbortSignal.timeout(STARTED_WITHIN_MS), Promise.allSettled(this.known.values()));
   }
 }
 

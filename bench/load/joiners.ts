@@ -2,11 +2,11 @@
  * A crowd that joins one room at once, as a process of its own: everybody has asked before the first is answered. Every answer is
  * counted; one that says `temporary` is followed by the same request after the time that it names, as clients do.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { waitUntil } from '#embedded';
 import { serve } from '../program.js';
 import { eachOf } from './lanes.js';
 import { MarkReader } from './marked-frames.js';
+import { until } from './paced.js';
 import { rawHttp, type RawHttp } from './raw-http.js';
 import type { Door } from './raw-socket.js';
 import { enter } from './entrances.js';
@@ -126,7 +126,7 @@ async function join(room: string): Promise<Joined> {
         if (answer.accepted && (answer.changed || times > 1)) break;
         if (!answer.temporary || times === REPEATS_MAX) throw new Error(`not joined: ${answer.text}`);
         refused += 1;
-        await delay(answer.retryMs);
+        await until(performance.now() + answer.retryMs);
       }
       lastMs = performance.now();
       acknowledged += 1;

@@ -43,8 +43,8 @@ export class PacedRun {
   }
 }
 
-/** A paced load goes by the clock: there is no condition to wait for. */
-const until = async (atMs: number): Promise<void> => {
+/** What goes by the clock has no condition to wait for. @param atMs as `performance.now` has it */
+export const until = async (atMs: number): Promise<void> => {
   const leftMs = atMs - performance.now();
   if (leftMs > 0) await once(AbortSignal.timeout(Math.ceil(leftMs)), 'abort');
 };

@@ -3,7 +3,6 @@
  * own, from /proc; nothing is counted twice.
  */
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from '@nats-io/transport-node';
 import { TRANSIENT } from '#contract';
 import { natsOptions, type Platform } from '#embedded';
@@ -14,7 +13,7 @@ import { appendMessages, withEventLog } from '../load/backlog.js';
 import type { Person, Resumed, ResumeOptions } from '../load/crowd.js';
 import { LOAD } from '../load/fan-out.js';
 import type { LoopOptions, LoopResult } from '../load/fan-out-load.js';
-import type { Pace } from '../load/paced.js';
+import { type Pace, until } from '../load/paced.js';
 import type { PagesRead, PageWay } from '../load/page-readers.js';
 import { type SeededRooms, seededRooms, untilProjected, withDatabase } from '../load/seeds.js';
 import type { SendersOptions, SendersResult, Way } from '../load/senders.js';
@@ -75,7 +74,7 @@ async function perNoticeEntry(platform: Platform, rooms: SeededRooms, events: nu
     });
   await nats.flush();
   const restMs = 2_000;
-  const idle = await cpuFor({ gateway }, () => delay(restMs));
+  const idle = await cpuFor({ gateway }, () => until(performance.now() + restMs));
   const startMs = performance.now();
   const busy = await cpuFor({ gateway }, () =>
     withEventLog(platform.natsUrls(), PARTITIONS, (log) =>
