@@ -93,7 +93,6 @@ const subject = (name: string, withSlow: boolean): Subject => ({
     };
     return {
       processes,
-      worker: 'gateway-1',
       prepare: async () => {
         if (!withSlow) return;
         await slowLoad.call('enter', slowSeats);
