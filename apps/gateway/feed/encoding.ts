@@ -29,7 +29,10 @@ export interface FeedSink {
   readonly encoding: Encoding;
   /** Bytes that were written and that the network has not taken yet. */
   readonly queuedBytes: number;
-  /** Takes whole frames, one or several. */
-  write(bytes: Buffer): void;
+  /**
+   * Takes whole frames, one or several.
+   * @param isLast rooms bring nothing more in this turn of the event loop
+   */
+  write(bytes: Buffer, isLast?: boolean): void;
   close(code: CloseCode, reason: string): void;
 }

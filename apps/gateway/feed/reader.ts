@@ -63,17 +63,17 @@ export class Reader {
   }
 
   /** Events: in their order, behind a replay that is under way. */
-  write(bytes: Buffer): void {
+  write(bytes: Buffer, isLast = false): void {
     if (this.closed || bytes.length === 0) return;
     this.cursorsDue = 2;
     if (this.joining !== undefined) return this.hold(this.joining, bytes);
-    this.writeNow(bytes);
+    this.writeNow(bytes, isLast);
   }
 
   /** Past everything that is held: the replay itself, answers, transient frames. */
-  writeNow(bytes: Buffer): void {
+  writeNow(bytes: Buffer, isLast = false): void {
     if (this.closed) return;
-    this.sink.write(bytes);
+    this.sink.write(bytes, isLast);
     if (this.sink.queuedBytes > QUEUE_BYTES_MAX) this.close(CLOSE.slowReader, 'slow reader');
   }
 

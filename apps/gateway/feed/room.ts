@@ -186,8 +186,8 @@ export class Room {
     }
   }
 
-  /** Writes what this tick has brought: one buffer, one write a reader. */
-  flush(): void {
+  /** Writes what this turn has brought: one buffer, one write a reader. */
+  flush(isLast = false): void {
     if (this.pending.length === 0) return;
     const events = this.pending;
     const exceptions = this.exceptions;
@@ -203,7 +203,8 @@ export class Room {
           continue;
         }
         const instead = exceptions?.get(reader);
-        reader.write(instead === undefined ? joined : joinBytes(shown.map((e) => pick(e, instead, encoding))));
+        const bytes = instead === undefined ? joined : joinBytes(shown.map((e) => pick(e, instead, encoding)));
+        reader.write(bytes, isLast);
       }
     }
   }

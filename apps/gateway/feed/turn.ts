@@ -5,7 +5,8 @@
  * States: *none*, *begun* (its end is due), *ending* (rooms are being flushed; what comes now still belongs to it).
  */
 interface Flushing {
-  flush(): void;
+  /** @param isLast nothing comes from other rooms in this turn */
+  flush(isLast: boolean): void;
 }
 
 export class Turn {
@@ -32,7 +33,8 @@ export class Turn {
   flush(): void {
     const rooms = this.rooms;
     this.rooms = [];
-    for (const room of rooms) room.flush();
+    const last = rooms.length - 1;
+    for (const [i, room] of rooms.entries()) room.flush(i === last);
   }
 
   private end(): void {

@@ -78,9 +78,10 @@ export class SocketConnection implements FeedSink {
     return this.closedAtMs !== 0 || this.socket.writableLength > 0;
   }
 
-  write(bytes: Buffer): void {
+  write(bytes: Buffer, isLast = false): void {
     if (this.closedAtMs !== 0) return;
-    if (this.writes === undefined) return this.writeAtOnce(bytes);
+    // What nothing can be joined to does not wait: to come back to a thousand sockets costs more than most of them would save.
+    if (this.writes === undefined || (isLast && this.aside === undefined)) return this.writeAtOnce(bytes);
     this.asideBytes += bytes.length;
     if (this.aside === undefined) {
       this.aside = bytes;
