@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { clientFrame, COMMANDS } from '#contract';
 import { chatService } from '../grpc.js';
+import { aToken, type Token, WAYS } from './tokens.js';
 import { anything, bytesNear, shapedBy, textNear, written } from './values.js';
 
 export type Attack =
@@ -18,6 +19,7 @@ export type Attack =
       readonly body: Buffer;
     }
   | { readonly by: 'grpc'; readonly method: string; readonly bytes: Buffer }
+  | { readonly by: 'token'; readonly way: (typeof WAYS)[number]; readonly token: Token }
   /** An entry that stands in the log, as somebody else's code might have written it. */
   | { readonly by: 'log'; readonly subject: string; readonly bytes: Buffer };
 
@@ -211,7 +213,13 @@ const grpc: fc.Arbitrary<Attack> = fc.record({
   bytes: bytesNear(fc.oneof(message, within)),
 });
 
-export const overTheWire: fc.Arbitrary<Attack> = fc.oneof(socket, http, grpc);
+const token: fc.Arbitrary<Attack> = fc.record({
+  by: fc.constant('token'),
+  way: fc.constantFrom(...WAYS),
+  token: aToken,
+});
+
+export const overTheWire: fc.Arbitrary<Attack> = fc.oneof(socket, http, grpc, token);
 
 /** Events of this version, of older and newer ones, and of none, on subjects of a room that nobody needs. */
 export const event = fc.record(

@@ -6,7 +6,8 @@ import { freePort, natsOptions, waitUntil } from '#embedded';
 import { checkNothingUndescribed } from '../described.js';
 import { embeddedNats, SECRET, startStandalone, tokenFor } from '../platform.js';
 import { outOfTheLog, overTheWire, type Attack } from './attacks.js';
-import { strike, type Target } from './strike.js';
+import { strike } from './strike.js';
+import type { Target } from './target.js';
 
 const PARTITIONS = 2;
 /** Attacks that are under way at the same time. */

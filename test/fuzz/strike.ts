@@ -1,24 +1,14 @@
 /** Carries out one attack on a running platform, and says what is wrong with the answer. */
 import { request } from 'node:http';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
-import type { NatsConnection } from '@nats-io/transport-node';
 import { WebSocket } from 'ws';
 import { CLOSE, isRefusalCode, REFUSALS, Subjects } from '#contract';
 import { checkFrame } from '../described.js';
 import { chatService } from '../grpc.js';
 import { TOKEN_IN_HEADERS, type Attack } from './attacks.js';
+import { strikeByToken } from './strike-token.js';
+import { ANSWER_MS, type Target } from './target.js';
 
-export interface Target {
-  readonly http: string;
-  readonly socket: string;
-  readonly grpc: string;
-  readonly token: string;
-  readonly nats: NatsConnection;
-  readonly partitions: number;
-}
-
-/** An answer takes that long at most; a machine may have other things to do. */
-const ANSWER_MS = 30_000;
 /** Closed by the protocol's library: a protocol error, bad UTF-8, too large. */
 const CLOSED_BY_LIBRARY = new Set([1002, 1007, 1009]);
 const CLOSED_BY_US: ReadonlySet<number> = new Set(Object.values(CLOSE));
@@ -35,6 +25,8 @@ export function strike(target: Target, attack: Attack): Promise<string> {
       return overHttp(target, attack);
     case 'grpc':
       return overGrpc(target, attack);
+    case 'token':
+      return strikeByToken(target, attack);
     case 'log':
       return intoLog(target, attack);
   }

@@ -9,6 +9,9 @@ export type Token =
   | { readonly header: string; readonly claims: string; readonly isSigned: boolean }
   | { readonly text: string };
 
+/** Every way on which a token comes in. */
+export const WAYS = ['header', 'hello', 'subprotocol', 'upgrade', 'query', 'grpc', 'grpc stream'] as const;
+
 const FAR_S = 4_000_000_000;
 const odd = <T>(right: T, ...wrong: unknown[]): fc.Arbitrary<unknown> =>
   fc.oneof(
