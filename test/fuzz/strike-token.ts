@@ -1,5 +1,5 @@
 /** Brings a token on one of the ways in, and says what is wrong with what came of it: only what the secret has signed lets anybody in. */
-import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, type StatusObject } from '@grpc/grpc-js';
 import { WebSocket, type ClientOptions } from 'ws';
 import { BEARER_SUBPROTOCOL_PREFIX, CLOSE, SUBPROTOCOL } from '#contract';
 import { checkFrame } from '../described.js';
@@ -111,12 +111,13 @@ function overGrpc(address: string, way: 'grpc' | 'grpc stream', authorization: s
     };
     const same = (raw: Buffer): Buffer => raw;
     const call = client.makeBidiStreamRequest(path, same, same, metadata, { deadline: Date.now() + ANSWER_MS });
-    call.on('error', ({ code, details }: ServiceError) => {
-      if (code === UNAUTHENTICATED) return end('refused');
-      end(details === '' || FAULTS.has(code) ? { wrong: `ends with ${code} ${details}` } : 'in');
-    });
+    // The status is the last word; an error comes with it, or not, and so does an end.
+    call.on('error', () => undefined);
     call.on('data', () => undefined);
-    call.on('end', () => end('in'));
+    call.on('status', ({ code, details }: StatusObject) => {
+      if (code === UNAUTHENTICATED) return end('refused');
+      end(FAULTS.has(code) ? { wrong: `ends with ${code} ${details}` } : 'in');
+    });
     call.write(Buffer.alloc(0));
     call.end();
   });
