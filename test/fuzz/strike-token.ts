@@ -12,8 +12,8 @@ import { ANSWER_MS, type Target } from './target.js';
 /** What came of it; anything else is told in words. */
 type Outcome = 'in' | 'refused' | { readonly wrong: string };
 
-/** The last is the library's, for a hello that is too large. */
-const REFUSED_BY: ReadonlySet<number> = new Set([CLOSE.signInRefused, CLOSE.tokenExpired, 1009]);
+/** The last is for a hello that is too large to be read. */
+const REFUSED_BY: ReadonlySet<number> = new Set([CLOSE.signInRefused, CLOSE.tokenExpired, CLOSE.frameTooLarge]);
 const UNAUTHENTICATED = 16;
 /** Of gRPC: unknown, too late, internal, unavailable. */
 const FAULTS: ReadonlySet<number> = new Set([2, 4, 13, 14]);
