@@ -19,12 +19,14 @@ export interface CpuSample {
 
 const canTell = existsSync('/proc/stat');
 
-/** @param processes by name; each counts with its descendants */
+/** @param processes by name; each counts with its descendants, but this one, which started all the others, by itself */
 export function sampleCpu(processes: Readonly<Record<string, number>>): CpuSample {
   const atMs = performance.now();
   if (!canTell) return { atMs, named: new Map(), all: 0, busy: 0 };
   const table = readProcesses();
-  const named = Object.entries(processes).map(([name, pid]) => [name, secondsOfTree(table, pid)] as const);
+  const secondsOf = (pid: number): number =>
+    pid === process.pid ? (table.get(pid)?.own ?? 0) : secondsOfTree(table, pid);
+  const named = Object.entries(processes).map(([name, pid]) => [name, secondsOf(pid)] as const);
   return { atMs, named: new Map(named), all: secondsOfTree(table, process.pid), busy: busySeconds() };
 }
 

@@ -20,6 +20,8 @@ export interface Db {
 
 export interface Database extends Db {
   readonly url: string;
+  /** Queries that `work` asks for at once go out in one write, on one connection, and are answered in their order. */
+  together<T>(work: (db: Db) => Promise<T>): Promise<T>;
   /**
    * Counts up whenever a connection for queries is made or lost. A server that crashed may have forgotten its last commits, and it
    * takes a new connection to talk to it: what was known of it before is to be asked again.
@@ -90,6 +92,7 @@ export async function openDatabase(url: string, options: DatabaseOptions = {}): 
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
+    pipeline: true,
   });
   await connectWithin(source, url);
   await checkVersion(source, url);
@@ -126,12 +129,34 @@ class PostgresDatabase implements Database {
     return this.sessionsMadeOrLost;
   }
 
-  async query<R extends object>(name: string, sql: string, params: readonly unknown[] = []): Promise<R[]> {
+  query<R extends object>(name: string, sql: string, params: readonly unknown[] = []): Promise<R[]> {
+    return this.asked(async () => (await this.pool.query<R>({ name, text: sql, values: [...params] })).rows);
+  }
+
+  together<T>(work: (db: Db) => Promise<T>): Promise<T> {
+    return this.asked(async () => {
+      const client = await this.pool.connect();
+      const underWay: Promise<unknown>[] = [];
+      const query = <R extends object>(name: string, sql: string, params: readonly unknown[] = []): Promise<R[]> => {
+        const answer = client.query<R>({ name, text: sql, values: [...params] });
+        underWay.push(answer);
+        return answer.then(({ rows }) => rows);
+      };
+      try {
+        return await work({ query });
+      } finally {
+        // The next one must not wait for what this one has given up, nor be given a connection that is broken.
+        const ends = await Promise.allSettled(underWay);
+        client.release(ends.some(({ status }) => status === 'rejected'));
+      }
+    });
+  }
+
+  private async asked<T>(work: () => Promise<T>): Promise<T> {
     if (this.pool.waitingCount >= QUERIES_WAITING_MAX)
       throw new DomainError('unavailable', 'too many queries wait for the database');
     try {
-      const { rows } = await this.pool.query<R>({ name, text: sql, values: [...params] });
-      return rows;
+      return await work();
     } catch (error) {
       if (isAway(error)) throw new DomainError('unavailable', undefined, { cause: error });
       throw error;

@@ -12,13 +12,13 @@ import {
   REQUESTS,
   Subjects,
 } from '#contract';
-import { checkpointOf, type Database, getMessage, pageMessages, type PositionWaiter } from '#read-models';
+import { checkpointOf, type Database, getMessage, pageMessages, type PositionWaiter, readableRoom } from '#read-models';
 import { COMMAND_BUS, type CommandBus, type Config, CONFIG, DATABASE, type Identity } from '#service';
 import { JsonObject } from '#service/http';
 import { Caller, CallerOrGuest, DemoGuestsToo, SignedIn } from '../http/caller.js';
 import { CaughtUp, POSITION_WAITER } from '../http/caught-up.js';
 import { pathId } from '../http/paging.js';
-import { type Reader, RoomAccess } from './room-access.js';
+import { type Reader } from './room-access.js';
 
 @Controller('/api/rooms/:roomId')
 @UseGuards(SignedIn, CaughtUp)
@@ -30,7 +30,6 @@ export class MessagesController {
     @Inject(DATABASE) private readonly database: Database,
     @Inject(COMMAND_BUS) private readonly bus: CommandBus,
     @Inject(POSITION_WAITER) private readonly waiter: PositionWaiter,
-    private readonly access: RoomAccess,
   ) {
     this.subjects = new Subjects(config.partitions);
   }
@@ -47,11 +46,10 @@ export class MessagesController {
     const partition = this.subjects.partitionOfRoom(pathId('roomId', roomId));
     // Asked before the page is read: what the views have by now is in it, and perhaps more.
     const seq = this.waiter.reached(partition) ?? (await checkpointOf(this.database, partition))?.seq ?? 0;
-    // Read side by side, for the usual answer is yes; when it is no, the page is dropped.
-    const [page] = await Promise.all([
-      pageMessages(this.database, roomId, options),
-      this.access.readable(roomId, reader),
-    ]);
+    // Asked at once, for the usual answer is yes; when it is no, the page is dropped.
+    const [page] = await this.database.together((db) =>
+      Promise.all([pageMessages(db, roomId, options), readableRoom(db, roomId, reader?.userId)]),
+    );
     return { ...page, position: formatPosition({ partition, seq }) };
   }
 
@@ -62,10 +60,12 @@ export class MessagesController {
     @Param('roomId') roomId: string,
     @Param('messageId') messageId: string,
   ): Promise<MessageView> {
-    const [message] = await Promise.all([
-      getMessage(this.database, pathId('roomId', roomId), pathId('messageId', messageId)),
-      this.access.readable(roomId, reader),
-    ]);
+    const [message] = await this.database.together((db) =>
+      Promise.all([
+        getMessage(db, pathId('roomId', roomId), pathId('messageId', messageId)),
+        readableRoom(db, roomId, reader?.userId),
+      ]),
+    );
     if (message === undefined) throw new DomainError('message_not_found');
     return message;
   }

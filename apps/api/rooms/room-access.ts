@@ -1,7 +1,7 @@
 /** What a reader may see of a room, for controllers; the rule is `read-models/rooms/access.ts`, for every edge. */
 import { Inject, Injectable } from '@nestjs/common';
 import type { RoomView } from '#contract';
-import { type Database, readableRoom, visibleRoom } from '#read-models';
+import { type Database, visibleRoom } from '#read-models';
 import { DATABASE, type Identity } from '#service';
 
 /** Undefined: a demo guest. */
@@ -14,10 +14,5 @@ export class RoomAccess {
   /** @throws DomainError `room_not_found` */
   visible(roomId: string, reader: Reader): Promise<{ room: RoomView; isMember: boolean }> {
     return visibleRoom(this.database, roomId, reader?.userId);
-  }
-
-  /** @throws DomainError `room_not_found`, `not_member` */
-  readable(roomId: string, reader: Reader): Promise<RoomView> {
-    return readableRoom(this.database, roomId, reader?.userId);
   }
 }
