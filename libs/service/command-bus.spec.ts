@@ -106,3 +106,15 @@ test('a body that is nested too deeply to be handed on is refused, and nothing i
   await expect(new CommandBus(nats).run('JoinRoom', { userId: 'ann' }, body)).rejects.toMatchObject(refused);
   expect(nats.asked).toBe(0);
 });
+
+test('what has waited since it was read says so: the service hears since when', async () => {
+  const nats = new Holding();
+  const bus = new CommandBus(nats);
+  const ages = new RequestAges();
+  const [fresh, old] = [performance.now(), performance.now() - 4_000];
+  const asked = [fresh, old].map((readAtMs) => bus.run('LeaveRoom', { userId: 'ann' }, {}, 'a key', readAtMs));
+  await nats.has(2);
+  const times = nats.answerAll({ ok: {} }).map((reply) => ages.timesOf(reply));
+  await Promise.all(asked);
+  expect(times.map(({ askedAtMs, firstAskedAtMs }) => askedAtMs - firstAskedAtMs >= 4_000)).toEqual([false, true]);
+});

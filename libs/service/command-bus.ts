@@ -61,13 +61,21 @@ export class CommandBus {
   /**
    * Runs a command and answers with its place in the log.
    * @param key the client's idempotency key, if it gave one
+   * @param readAtMs `performance.now()` of when it was read, where it has waited since: what has changed meanwhile may have refused a
+   * repeat of it
    * @throws DomainError what the handler refused, or `unavailable` (temporary) when none answered, or as `admit`
    */
-  async run(name: CommandName, actor: Actor, body: unknown, key?: string): Promise<CommandResult> {
+  async run(
+    name: CommandName,
+    actor: Actor,
+    body: unknown,
+    key?: string,
+    readAtMs = performance.now(),
+  ): Promise<CommandResult> {
     this.admit();
     const subject = commandSubject(COMMANDS[name].service, name);
     const data = { actor, body, key: key ?? freshKey() };
-    const reply = (await this.request(subject, data)) as CommandReply;
+    const reply = (await this.request(subject, data, readAtMs)) as CommandReply;
     if ('ok' in reply) return reply.ok;
     const { code, detail, retryMs } = reply.refused;
     throw new DomainError(code, detail, retryMs === undefined ? {} : { retryMs });
@@ -77,16 +85,15 @@ export class CommandBus {
    * One request to a Nest handler, repeated while nobody answers, or it comes too late to be decided.
    * @throws DomainError `unavailable`, at once when too many wait already; or `internal` when the handler crashed
    */
-  async request(subject: string, data: unknown): Promise<unknown> {
+  async request(subject: string, data: unknown, readAtMs = performance.now()): Promise<unknown> {
     const packet = written({ pattern: subject, data, id: PACKET_ID });
-    return this.gate.run(() => this.untilAnswered(subject, packet), packet.length);
+    return this.gate.run(() => this.untilAnswered(subject, packet, readAtMs), packet.length);
   }
 
-  private async untilAnswered(subject: string, packet: string): Promise<unknown> {
-    const askedAtMs = performance.now();
-    const giveUpAt = askedAtMs + GIVE_UP_MS;
+  private async untilAnswered(subject: string, packet: string, readAtMs: number): Promise<unknown> {
+    const giveUpAt = performance.now() + GIVE_UP_MS;
     for (let waitMs = RETRY_WAIT_MS; ; waitMs = Math.min(2 * waitMs, RETRY_WAIT_MAX_MS)) {
-      const answer = await this.attempt(subject, packet, askedAtMs);
+      const answer = await this.attempt(subject, packet, readAtMs);
       if (answer !== undefined && !asksAgain(answer.response)) return answer.response;
       if (performance.now() + waitMs >= giveUpAt) throw new DomainError('unavailable');
       await delay(waitMs);

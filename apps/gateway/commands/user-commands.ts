@@ -21,6 +21,8 @@ export class UserCommands {
     this.bus.admit();
     if (name === 'SendMessage') this.sends.take(userId);
     const actor = username === undefined ? { userId } : { userId, username };
-    return this.queue.run(userId, () => this.bus.run(name, actor, body, key));
+    // A client that came back may have sent it again, and the same line has both: the second waits for the first one's answer.
+    const readAtMs = performance.now();
+    return this.queue.run(userId, () => this.bus.run(name, actor, body, key, readAtMs));
   }
 }
