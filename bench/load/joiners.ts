@@ -32,6 +32,7 @@ const HEARD_WITHIN_MS = 120_000;
 const REPEATS_MAX = 100;
 const RETRY_MS = 500;
 const TEXT = 0x1;
+const CLOSE = 0x8;
 const ACCEPTED = 202;
 const ACK = Buffer.from('"op":"ack"');
 const ERROR = Buffer.from('"op":"error"');
@@ -76,8 +77,9 @@ async function bySocket({ door }: Comer & { by: 'socket' }): Promise<Joiner> {
     });
   };
   const socket = await enter({ kind: 'parley', room: '', door }, (chunk, from, to, opcode) => {
-    if (opcode !== TEXT) return;
     const payload = chunk.subarray(from, to);
+    if (opcode === CLOSE) fault ??= `a socket was closed: ${payload.readUInt16BE(0)} ${payload.toString('utf8', 2)}`;
+    if (opcode !== TEXT) return;
     if (payload.includes(ACK) || payload.includes(ERROR)) answered(payload);
     else last = Math.max(last, marks.read(chunk, from, to));
   });

@@ -12,10 +12,10 @@ import { logEnds, withEventLog } from './backlog.js';
 import { eachOf } from './lanes.js';
 
 /** Rooms being written at the same time. */
-const LANES = 64;
+const LANES = 32;
 const PROJECTED_WITHIN_MS = 1_200_000;
 /** Of appends in one room that are on their way. */
-const CHUNK = 512;
+const CHUNK = 64;
 
 export interface SeededRooms extends Rooms {
   /** Of each room, in the order of `ids`: who owns it, besides the members. */
