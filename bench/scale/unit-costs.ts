@@ -133,7 +133,7 @@ export interface SourcedCosts {
   readonly sources: Readonly<Record<keyof UnitCosts, string>>;
 }
 
-const ESTIMATE = 'an estimate: not measured on a quiet machine yet';
+const ESTIMATE = 'an estimate: not measured on a quiet machine yet, or lost in its noise';
 const CURVE = 'curve-partitions';
 const DIGITS = 3;
 
@@ -161,7 +161,9 @@ function measured(sections: readonly Section[]): Map<keyof UnitCosts, Known> {
     const without = at.without === undefined ? 0 : valueAt(sections, PLACES[at.without]);
     const section = sections.find((each) => each.name === at.benchmark);
     if (value === undefined || without === undefined || section === undefined) continue;
-    known.set(name, { value: rounded(Math.max(0, value - without)), source: sourceOf(section) });
+    // Nothing costs nothing: what came out so was less than the noise, and the estimate stands.
+    if (value <= without) continue;
+    known.set(name, { value: rounded(value - without), source: sourceOf(section) });
   }
   const curve = sections.find(({ name }) => name === CURVE);
   const points = curve?.subjects.map((subject) => [Number(subject.name), medianOf(subject, 'appends/s')] as const);
