@@ -26,6 +26,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+const REQUEST_TIMEOUT = 408;
 const HEAD_END = '\r\n\r\n';
 const LENGTH = /\r\ncontent-length: (\d+)\r\n/i;
 
@@ -42,8 +43,8 @@ export async function rawHttp(url: string, token: string): Promise<RawHttp> {
     new Promise((resolve, reject) => {
       const opened = connect({ host: hostname, port: Number(port), noDelay: true }, () => resolve(opened));
       opened.once('error', reject);
-      opened.on('error', (error) => fail(String(error)));
-      opened.on('close', () => fail('the connection ended'));
+      opened.on('error', (error) => opened === socket && fail(String(error)));
+      opened.on('close', () => opened === socket && fail('the connection ended'));
       opened.on('data', take);
     });
   const take = (chunk: Buffer): void => {
@@ -73,7 +74,14 @@ export async function rawHttp(url: string, token: string): Promise<RawHttp> {
   return {
     ask,
     timed: async (method, path, status, body) => {
-      const answer = await ask(method, path, body);
+      let answer = await ask(method, path, body);
+      // It met the end of a connection that was silent for long: nothing of it was read.
+      if (answer.status === REQUEST_TIMEOUT) {
+        const ended = socket;
+        socket = await open();
+        ended.destroy();
+        answer = await ask(method, path, body);
+      }
       if (answer.status === status) return answer.tookMs;
       throw new Error(`${answer.status} instead of ${status}: ${answer.text()} (${method} ${path})`);
     },
