@@ -47,9 +47,10 @@ function tour(readme: string): Step[] {
   return steps;
 }
 
+/** Anywhere in a line: what listens in the background may write between an answer and the end of its line. */
 function pattern(answer: string): RegExp {
   const literals = answer.split('…').map((part) => part.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`));
-  return new RegExp(`^${literals.join('.*')}$`, 'm');
+  return new RegExp(literals.join('.*'));
 }
 
 /** One bash for all blocks, so that variables, functions and background processes live on. */

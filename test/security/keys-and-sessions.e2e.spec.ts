@@ -211,6 +211,8 @@ test('a key is revoked: what it has signed is refused at every edge in the state
   await expect(parley('keys', 'revoke', String(lost))).rejects.toThrow(
     `there is no key ${String(lost)}: parley keys list`,
   );
+  // A name is random: one in 64 begins so.
+  await expect(parley('keys', 'revoke', '-no-such-key')).rejects.toThrow('there is no key -no-such-key');
 }, 300_000);
 
 test('a stolen refresh token ends its session: sockets on every gateway, tokens on every replica; other sessions stay', async () => {

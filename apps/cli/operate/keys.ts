@@ -38,7 +38,8 @@ function rotate(invocation: Invocation): Promise<number> {
 }
 
 function revoke(invocation: Invocation): Promise<number> {
-  const [kid] = positionals(parsedArgs(invocation.args, {}).positionals, ['kid'] as const);
+  // One key in 64 has a name that begins with a dash.
+  const [kid] = positionals(parsedArgs(['--', ...invocation.args], {}).positionals, ['kid'] as const);
   return withKeys(invocation, async (signing) => {
     if (!(await signing.revoke(kid))) throw new Error(`there is no key ${kid}: parley keys list`);
     invocation.report.line(`what ${kid} has signed is good no more`);
