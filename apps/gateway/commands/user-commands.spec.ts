@@ -24,7 +24,7 @@ function slowFirst() {
   const commands = new UserCommands(bus as CommandBus, loadConfig({}));
   return {
     asked,
-    send: commands.run.bind(commands, 'SendMessage', ann),
+    send: (body: object, key: string, actor = ann) => commands.run('SendMessage', actor, body, key),
     answer: (o: Parameters<typeof answer>[0]) => answer(o),
   };
 }
@@ -62,6 +62,15 @@ test('the repeat of one that is stored says so; another command with its key is 
   expect((await Promise.all(all)).map(({ duplicate }) => duplicate)).toEqual([false, true, undefined]);
   expect(asked.map(({ body }) => body)).toEqual([{ content: 'x' }, { content: 'y' }]);
 });
+
+test('users and keys are told apart, wherever one of them has its spaces', async () => {
+  const { asked, send, answer } = slowFirst();
+  const both = [send({ content: 'x' }, 'b c', ann), send({ content: 'x' }, 'c', { userId: `${ann.userId} b` })];
+  while (asked.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  answer(RESULT);
+  await Promise.all(both);
+  expect(asked).toHaveLength(2);
+}, 2_000);
 
 test('what stood still is not even put into the line', async () => {
   const bus: Pick<CommandBus, 'admit' | 'run'> = {

@@ -35,7 +35,7 @@ export class UserCommands {
     const actor = username === undefined ? { userId } : { userId, username };
     const readAtMs = performance.now();
     const begin = () => this.queue.run(userId, () => this.bus.run(name, actor, body, key, readAtMs));
-    return key === undefined ? begin() : this.once(`${userId} ${key}`, { name, body }, begin);
+    return key === undefined ? begin() : this.once(JSON.stringify([userId, key]), { name, body }, begin);
   }
 
   private once(
