@@ -34,7 +34,6 @@ import { ConnectionsController } from './participants/connections.controller.js'
 import { ParticipantsController } from './participants/participants.controller.js';
 import { InboxController } from './rooms/inbox.controller.js';
 import { MessagesController } from './rooms/messages.controller.js';
-import { RoomAccess } from './rooms/room-access.js';
 import { RoomActionsController } from './rooms/room-actions.controller.js';
 import { RoomsController } from './rooms/rooms.controller.js';
 import { Online } from './users/online.js';
@@ -59,7 +58,6 @@ const PROVIDERS: Provider[] = [
   CaughtUp,
   Online,
   Profiles,
-  RoomAccess,
   SendLimit,
   SignedIn,
   {

@@ -78,7 +78,7 @@ async function bySocket({ door }: Comer & { by: 'socket' }): Promise<Joiner> {
   };
   const socket = await enter({ kind: 'parley', room: '', door }, (chunk, from, to, opcode) => {
     const payload = chunk.subarray(from, to);
-    if (opcode === CLOSE) fault ??= `a socket was closed: ${payload.readUInt16BE(0)} ${payload.toString('utf8', 2)}`;
+    if (opcode === CLOSE) fault ??= `a socket was closed: ${closeReason(payload)}`;
     if (opcode !== TEXT) return;
     if (payload.includes(ACK) || payload.includes(ERROR)) answered(payload);
     else last = Math.max(last, marks.read(chunk, from, to));
@@ -138,6 +138,10 @@ async function join(room: string): Promise<Joined> {
   examine();
   return { seconds: (lastMs - startMs) / 1_000, acknowledged, refused, tookMs: tookOf(tookMs) };
 }
+
+/** RFC 6455, section 5.5.1: a code and a text, or nothing. */
+const closeReason = (payload: Buffer): string =>
+  payload.length < 2 ? 'without a code' : `${payload.readUInt16BE(0)} ${payload.toString('utf8', 2)}`;
 
 const examine = (): void => {
   if (fault !== undefined) throw new Error(fault);

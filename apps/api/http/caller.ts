@@ -49,9 +49,11 @@ export const Caller = createParamDecorator((_: unknown, context: ExecutionContex
 });
 
 /** The signed-in user, or undefined for a demo guest. */
+export type Reader = Identity | undefined;
+
+/** Who reads, on a route that is `DemoGuestsToo`. */
 export const CallerOrGuest = createParamDecorator(
-  (_: unknown, context: ExecutionContext): Identity | undefined =>
-    context.switchToHttp().getRequest<WithCaller>().caller,
+  (_: unknown, context: ExecutionContext): Reader => context.switchToHttp().getRequest<WithCaller>().caller,
 );
 
 /** The client's `Idempotency-Key`, if it gave one. */

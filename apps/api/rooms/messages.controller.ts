@@ -15,10 +15,9 @@ import {
 import { checkpointOf, type Database, getMessage, pageMessages, type PositionWaiter, readableRoom } from '#read-models';
 import { COMMAND_BUS, type CommandBus, type Config, CONFIG, DATABASE, type Identity } from '#service';
 import { JsonObject } from '#service/http';
-import { Caller, CallerOrGuest, DemoGuestsToo, SignedIn } from '../http/caller.js';
+import { Caller, CallerOrGuest, DemoGuestsToo, type Reader, SignedIn } from '../http/caller.js';
 import { CaughtUp, POSITION_WAITER } from '../http/caught-up.js';
 import { pathId } from '../http/paging.js';
-import { type Reader } from './room-access.js';
 
 @Controller('/api/rooms/:roomId')
 @UseGuards(SignedIn, CaughtUp)

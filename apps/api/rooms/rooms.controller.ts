@@ -1,20 +1,16 @@
 /** Queries about rooms and their members. */
 import { Controller, Get, Inject, Param, Query, UseGuards } from '@nestjs/common';
 import { listQuery, type MemberView, type Page, parseOrRefuse, type RoomView } from '#contract';
-import { type Database, listMembers, listRooms } from '#read-models';
+import { type Database, listMembers, listRooms, visibleRoom } from '#read-models';
 import { DATABASE } from '#service';
-import { CallerOrGuest, DemoGuestsToo, SignedIn } from '../http/caller.js';
+import { CallerOrGuest, DemoGuestsToo, type Reader, SignedIn } from '../http/caller.js';
 import { CaughtUp } from '../http/caught-up.js';
 import { pathId } from '../http/paging.js';
-import { type Reader, RoomAccess } from './room-access.js';
 
 @Controller('/api/rooms')
 @UseGuards(SignedIn, CaughtUp)
 export class RoomsController {
-  constructor(
-    @Inject(DATABASE) private readonly database: Database,
-    private readonly access: RoomAccess,
-  ) {}
+  constructor(@Inject(DATABASE) private readonly database: Database) {}
 
   @Get()
   @DemoGuestsToo()
@@ -25,13 +21,13 @@ export class RoomsController {
   @Get(':roomId')
   @DemoGuestsToo()
   async one(@CallerOrGuest() reader: Reader, @Param('roomId') roomId: string): Promise<RoomView> {
-    return (await this.access.visible(pathId('roomId', roomId), reader)).room;
+    return (await visibleRoom(this.database, pathId('roomId', roomId), reader?.userId)).room;
   }
 
   @Get(':roomId/users')
   @DemoGuestsToo()
   async users(@CallerOrGuest() reader: Reader, @Param('roomId') roomId: string): Promise<{ users: MemberView[] }> {
-    const { room } = await this.access.visible(pathId('roomId', roomId), reader);
+    const { room } = await visibleRoom(this.database, pathId('roomId', roomId), reader?.userId);
     return { users: await listMembers(this.database, room.id) };
   }
 }

@@ -80,7 +80,7 @@ export class SocketConnection implements FeedSink {
 
   write(bytes: Buffer, isLast = false): void {
     if (this.closedAtMs !== 0) return;
-    // What nothing can be joined to does not wait: to come back to a thousand sockets costs more than most of them would save.
+    // Nothing can be joined to it, so nobody needs to come back for it.
     if (this.writes === undefined || (isLast && this.aside === undefined)) return this.writeAtOnce(bytes);
     this.asideBytes += bytes.length;
     if (this.aside === undefined) {
