@@ -9,6 +9,12 @@ import { prepare, preparePostgres } from './prepare.mjs';
 
 const KILL = '\\.kill\\.spec\\.ts$';
 const NEVER = ['/node_modules/', '/dist/'];
+/** A loop that never waits keeps even a test's own timeout from coming. Of one run of jest; the whole takes a third of it on two quiet cores. */
+const JEST_WITHIN_MS = 45 * 60_000;
+const REPORTERS = [
+  '--reporters=default',
+  `--reporters=${join(root, 'libs', 'embedded', 'bootstrap', 'long-suites.mjs')}`,
+];
 
 /**
  * All specs: first those that can run side by side, then, one at a time, those that kill what they started: a machine that is busy
@@ -52,14 +58,15 @@ async function jest(args) {
   const folder = mkdtempSync(join(tmpdir(), 'parley-test-'));
   const report = join(folder, 'report.json');
   try {
-    const exitCode = await spawnJest(['--json', `--outputFile=${report}`, '--passWithNoTests', '--forceExit', ...args]);
+    const output = ['--json', `--outputFile=${report}`, ...REPORTERS];
+    const exitCode = await spawnJest([...output, '--passWithNoTests', '--forceExit', ...args]);
     return countsIn(report, exitCode);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** Jest's report goes to standard error; the interrupt of a terminal reaches it as well as us. */
+/** Jest's report goes to standard error. It and its workers are a process group, so that a signal reaches all of them, whatever keeps them busy. */
 function spawnJest(args) {
   const cli = join(root, 'node_modules', 'jest', 'bin', 'jest.js');
   const options = `${process.env.NODE_OPTIONS ?? ''} --experimental-vm-modules --no-warnings`.trim();
@@ -67,15 +74,33 @@ function spawnJest(args) {
     cwd: root,
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, NODE_OPTIONS: options },
+    detached: true,
   });
   for (const signal of ['SIGINT', 'SIGTERM']) {
     process.once(signal, () => {
       interrupted = true;
-      child.kill(signal);
+      killGroup(child, signal);
     });
   }
+  const deadline = setTimeout(() => {
+    console.error(
+      `parley: the run has not ended in ${JEST_WITHIN_MS / 60_000} minutes and is killed: see which suite has no line above`,
+    );
+    killGroup(child, 'SIGKILL');
+  }, JEST_WITHIN_MS);
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('exit', (code) => resolve(code ?? 1));
+    child.once('exit', (code) => {
+      clearTimeout(deadline);
+      resolve(code ?? 1);
+    });
   });
+}
+
+function killGroup(child, signal) {
+  try {
+    process.kill(-child.pid, signal);
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error;
+  }
 }
