@@ -55,7 +55,14 @@ interface Joiner {
 }
 
 const joiners: Joiner[] = [];
-let fault: string | undefined;
+let fault: Error | undefined;
+/** Whoever waits for answers waits in vain once a socket is gone. */
+let onFault: (fault: Error) => void = () => undefined;
+
+function failed(why: string): void {
+  fault ??= new Error(why);
+  onFault(fault);
+}
 
 async function bySocket({ door }: Comer & { by: 'socket' }): Promise<Joiner> {
   let asked = 0;
@@ -64,7 +71,7 @@ async function bySocket({ door }: Comer & { by: 'socket' }): Promise<Joiner> {
   const answered = (payload: Buffer): void => {
     const text = payload.toString();
     const { id, op, changed, temporary, retryMs } = JSON.parse(text) as Record<string, unknown>;
-    if (waiting === undefined || waiting.id !== id) return void (fault ??= `an answer that nobody waits for: ${text}`);
+    if (waiting === undefined || waiting.id !== id) return failed(`an answer that nobody waits for: ${text}`);
     const { resolve } = waiting;
     waiting = undefined;
     const retry = typeof retryMs === 'number' ? retryMs : RETRY_MS;
@@ -78,12 +85,12 @@ async function bySocket({ door }: Comer & { by: 'socket' }): Promise<Joiner> {
   };
   const socket = await enter({ kind: 'parley', room: '', door }, (chunk, from, to, opcode) => {
     const payload = chunk.subarray(from, to);
-    if (opcode === CLOSE) fault ??= `a socket was closed: ${closeReason(payload)}`;
+    if (opcode === CLOSE) failed(`a socket was closed: ${closeReason(payload)}`);
     if (opcode !== TEXT) return;
     if (payload.includes(ACK) || payload.includes(ERROR)) answered(payload);
     else last = Math.max(last, marks.read(chunk, from, to));
   });
-  socket.onEnd = (why) => void (fault ??= `a socket ended: ${why}`);
+  socket.onEnd = (why) => failed(`a socket ended: ${why}`);
   return {
     ask: (room) =>
       new Promise((resolve) => {
@@ -120,7 +127,9 @@ async function join(room: string): Promise<Joined> {
   let [refused, acknowledged, lastMs] = [0, 0, 0];
   const tookMs: number[] = [];
   const startMs = performance.now();
-  await Promise.all(
+  const broken = new Promise<never>((_, reject) => (onFault = reject));
+  examine();
+  const joined = Promise.all(
     joiners.map(async (joiner) => {
       for (let times = 1; ; times += 1) {
         const answer = await joiner.ask(room);
@@ -135,7 +144,7 @@ async function join(room: string): Promise<Joined> {
       tookMs.push(lastMs - startMs);
     }),
   );
-  examine();
+  await Promise.race([joined, broken]);
   return { seconds: (lastMs - startMs) / 1_000, acknowledged, refused, tookMs: tookOf(tookMs) };
 }
 
@@ -144,7 +153,7 @@ const closeReason = (payload: Buffer): string =>
   payload.length < 2 ? 'without a code' : `${payload.readUInt16BE(0)} ${payload.toString('utf8', 2)}`;
 
 const examine = (): void => {
-  if (fault !== undefined) throw new Error(fault);
+  if (fault !== undefined) throw fault;
 };
 
 serve({

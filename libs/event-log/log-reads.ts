@@ -11,7 +11,6 @@ import type { Step } from './follow.js';
 import type { DirectAnswer, DirectGet, DirectGets } from './direct-gets.js';
 import type { LeaderReads } from './leader-reads.js';
 import { LOG_LIMITS } from './limits.js';
-import { isLiteral } from './log-subject.js';
 import { LogUnavailableError, type StoredEntry, type SubjectRange, type SubjectRead } from './log.js';
 import { Patience } from './patience.js';
 import { headerField, toEntry, type StoredMessage } from './stored-message.js';
@@ -34,15 +33,7 @@ export class LogReads {
 
   async readSubject(partition: number, subject: string, range: SubjectRange): Promise<SubjectRead> {
     const { entries, complete } = await this.range(partition, subject, range);
-    const [first] = entries;
-    if (!first || !isLiteral(subject)) return { entries: entries.map((entry) => toEntry(entry, undefined)), complete };
-    let prev = (await this.lastUpTo(partition, subject, first.seq - 1))?.seq ?? 0;
-    const chained: StoredEntry[] = [];
-    for (const entry of entries) {
-      chained.push(toEntry(entry, prev));
-      prev = entry.seq;
-    }
-    return { entries: chained, complete };
+    return { entries: entries.map((entry) => toEntry(entry, undefined)), complete };
   }
 
   /** The last entry on the subject with this mark; all of the subject after `after`, up to now, is looked through. */

@@ -16,7 +16,7 @@ export interface StoredEntry {
   readonly partition: number;
   readonly seq: number;
   readonly subject: string;
-  /** The sequence before it on its subject, where the reader knows it: live entries and `readSubject` always do. */
+  /** The sequence before it on its subject, in live entries only. */
   readonly prev: number | undefined;
   /** The broker's time of the entry, ms since 1970; rises with `seq`. */
   readonly at: number;
@@ -166,8 +166,7 @@ export interface EventLog {
   lastSequence(partition: number): Promise<number>;
 
   /**
-   * Entries of one subject (wildcards allowed) after `after` up to `upTo`, oldest first, `prev` filled for a literal
-   * subject: what stands before each now (a live entry's may have been erased since). Stops early at `max` entries or
+   * Entries of one subject (wildcards allowed) after `after` up to `upTo`, oldest first, without a hole. Stops early at `max` entries or
    * `maxBytes` of payload; `complete` says whether it reached `upTo`.
    */
   readSubject(partition: number, subject: string, range: SubjectRange): Promise<SubjectRead>;

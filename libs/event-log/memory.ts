@@ -22,7 +22,7 @@ import type {
   Subscription,
   TailsNotice,
 } from './log.js';
-import { isLiteral, matches, partitionOfSubject } from './log-subject.js';
+import { matches, partitionOfSubject } from './log-subject.js';
 import { MemoryBroker, type CheckOrder, type MemoryFaults } from './memory-broker.js';
 import { TailsCollector } from './tails.js';
 
@@ -203,8 +203,7 @@ export class MemoryLog implements EventLog {
       if (!matches(subject, entry.subject)) continue;
       bytes += entry.bytes;
       if (entries.length === max || (bytes > maxBytes && entries.length > 0)) return { entries, complete: false };
-      const prev = entries[entries.length - 1]?.seq ?? this.#broker.before(entry);
-      entries.push({ ...entry, prev: isLiteral(subject) ? prev : undefined });
+      entries.push({ ...entry, prev: undefined });
     }
     return { entries, complete: true };
   }

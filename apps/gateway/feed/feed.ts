@@ -28,7 +28,6 @@ import type { Reader } from './reader.js';
 import { membersOf, roomOf, RoomReads } from './room-reads.js';
 import { isJoining, type RoomEvent } from './room-event.js';
 import { Room, type RoomStart } from './room.js';
-import { tailsAreFull } from './tail.js';
 import { Turn } from './turn.js';
 import type { Anchor, FeedViews } from './views.js';
 
@@ -337,7 +336,7 @@ export class Feed {
     const nowMs = this.nowMs();
     this.sendCursors(nowMs);
     for (const { room } of this.rooms.values()) {
-      if (tailsAreFull()) room.tail.clear();
+      room.tail.settle();
       if (room.idleSinceMs !== undefined && nowMs - room.idleSinceMs > ROOM_IDLE_MS) this.closeRoom(room);
     }
     for (const user of this.users.values())

@@ -80,7 +80,7 @@ export class Following {
 
   /** After which sequence there may be stays that nobody has shown. */
   private notShown(roomId: string, seq: number, member: MemberState, { knownUpTo }: News): number {
-    const mayHaveMadeIt = knownUpTo === 0 && (member.role === 'owner' || isChannelRoomId(roomId));
+    const mayHaveMadeIt = knownUpTo === 0 && mayHaveMade(roomId, member);
     const after = Math.max(knownUpTo, Math.min(this.markOf(roomId), seq - 1));
     return Math.max(0, mayHaveMadeIt ? Math.min(after, seq - CREATION_ENTRIES_MAX) : after);
   }
@@ -103,7 +103,9 @@ export class Following {
     const open = openStay(changes, before.isMember);
     const wentOn = before.isMember && changes.every((change) => memberOf(change)?.standing === 'member');
     const endedUpTo = wentOn ? before.upTo : open === undefined ? known.seq : open.seq - 1;
-    if (endedUpTo > before.upTo) await this.showEnded(reader, roomId, before, endedUpTo);
+    // Whoever was out and only came has nothing to see of before: of a crowd that comes at once each would read what the others wrote.
+    if (before.isMember || changes.some((change) => change !== open) || mayHaveMade(roomId, open && memberOf(open)))
+      await this.showEnded(reader, roomId, before, endedUpTo);
     const shown = { upTo: endedUpTo, isMember: wentOn };
     if (open === undefined && !wentOn) return shown;
     const room = await feed.activate(roomId);
@@ -119,6 +121,7 @@ export class Following {
   }
 
   private async showEnded(reader: Reader, roomId: string, before: Shown, upTo: number): Promise<void> {
+    if (upTo <= before.upTo) return;
     const { members = 0, participants } = this.feed.activeRoom(roomId) ?? {};
     const events = await this.feed.reads.between({ roomId, after: before.upTo, upTo, members, participants });
     this.write(reader, visibleTo(reader.user.id, events, before.isMember));
@@ -162,3 +165,7 @@ export class Following {
     });
   }
 }
+
+/** Whoever makes a room is its owner, or in a channel. */
+const mayHaveMade = (roomId: string, member: MemberState | undefined): boolean =>
+  member !== undefined && (member.role === 'owner' || isChannelRoomId(roomId));

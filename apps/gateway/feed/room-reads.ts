@@ -21,7 +21,18 @@ interface Range {
 
 const UNBOUNDED: Budget = { take: () => undefined };
 
+/** A room's past that somebody is reading, up to where its tail begins. */
+interface Past {
+  readonly after: number;
+  readonly events: Promise<RoomEvent[]>;
+  /** Others wait for it. */
+  isShared: boolean;
+}
+
 export class RoomReads {
+  /** By room: the last that was begun. */
+  private readonly pasts = new Map<Room, Past>();
+
   constructor(
     private readonly log: EventLog,
     private readonly subjects: Subjects,
@@ -30,7 +41,8 @@ export class RoomReads {
 
   /**
    * The room's events after a sequence: from the log where its tail does not reach back, then the tail. `finish` runs in the
-   * moment in which nothing is missing, so whoever attaches in it has neither a hole nor a repeat.
+   * moment in which nothing is missing, so whoever attaches in it has neither a hole nor a repeat. When a crowd comes at once the log is
+   * read for all of them together.
    */
   async upToNow<T>(
     room: Room,
@@ -38,18 +50,38 @@ export class RoomReads {
     finish: (events: RoomEvent[]) => T,
     budget: Budget = UNBOUNDED,
   ): Promise<T> {
+    const others = room.tail.covers(after) ? undefined : this.pasts.get(room);
+    if (others !== undefined && others.after <= after) {
+      // It is in the tail then, if it fits in there.
+      others.isShared = true;
+      await others.events.catch(() => undefined);
+    }
     const events: RoomEvent[] = [];
     let at = after;
     while (!room.tail.covers(at)) {
       const upTo = room.tail.from;
-      const { id: roomId, members, participants } = room;
-      events.push(...(await this.between({ roomId, after: at, upTo, members, participants }, budget)));
+      events.push(...(await this.past(room, at, upTo, budget)));
       at = upTo;
     }
     room.flush();
     const recent = room.tail.after(at);
     budget.take(recent.length, 0);
     return finish([...events, ...recent]);
+  }
+
+  private async past(room: Room, after: number, upTo: number, budget: Budget): Promise<RoomEvent[]> {
+    const { id: roomId, members, participants } = room;
+    const events = this.between({ roomId, after, upTo, members, participants }, budget);
+    const past: Past = { after, events, isShared: false };
+    this.pasts.set(room, past);
+    room.tail.widen();
+    try {
+      const read = await events;
+      if (past.isShared) room.tail.extend(after, upTo, read);
+      return read;
+    } finally {
+      if (this.pasts.get(room) === past) this.pasts.delete(room);
+    }
   }
 
   /** A user's own comings and goings in a room. */

@@ -7,6 +7,10 @@ import type { RoomEvent } from './room-event.js';
 /** Of one room. */
 const TAIL_EVENTS_MAX = 512;
 const TAIL_BYTES_MAX = 512 * 1024;
+/** Of one room whose past several readers were brought over at once: read from the log once, and let go when nobody has needed it for a sweep or two. */
+const WIDE_EVENTS_MAX = 16_384;
+const WIDE_BYTES_MAX = 16 * 1024 * 1024;
+const WIDE_SWEEPS = 2;
 /** Of all rooms of a process; above it each room keeps only the fewest, and then tails are let go altogether. */
 export const TAILS_BYTES_MAX = 256 * 1024 * 1024;
 const TAIL_EVENTS_MIN = 16;
@@ -23,6 +27,8 @@ export const tailsAreFull = (): boolean => allTailsBytes > TAILS_BYTES_MAX;
 export class Tail {
   private events: RoomEvent[] = [];
   private bytes = 0;
+  /** Sweeps until it is as narrow as others again. */
+  private wideFor = 0;
 
   /** @param from everything of the room after this sequence will be here */
   constructor(public from: number) {}
@@ -33,8 +39,30 @@ export class Tail {
     const last = this.events[this.events.length - 1];
     if (last === undefined || last.seq < event.seq) this.events.push(event);
     else this.events.splice(this.indexAfter(event.seq), 0, event);
-    const max = allTailsBytes > TAILS_BYTES_MAX ? TAIL_EVENTS_MIN : TAIL_EVENTS_MAX;
-    if (this.events.length > max || this.bytes > TAIL_BYTES_MAX) this.drop();
+    if (this.isAbove()) this.drop();
+  }
+
+  /** Puts in front what was read from the log, everything after one sequence up to another, where it fits and the tail still begins there. */
+  extend(after: number, upTo: number, events: readonly RoomEvent[]): void {
+    const bytes = events.reduce((sum, event) => sum + sizeOf(event), 0);
+    if (upTo !== this.from || allTailsBytes + bytes > TAILS_BYTES_MAX) return;
+    if (this.events.length + events.length > WIDE_EVENTS_MAX || this.bytes + bytes > WIDE_BYTES_MAX) return;
+    this.events = [...events, ...this.events];
+    this.from = after;
+    this.resize(bytes);
+  }
+
+  /** Keeps what comes, in wider bounds, while the log is read for what was before it. */
+  widen(): void {
+    this.wideFor = WIDE_SWEEPS;
+  }
+
+  /** Called at every sweep. */
+  settle(): void {
+    if (tailsAreFull()) return this.clear();
+    if (this.wideFor === 0) return;
+    this.wideFor -= 1;
+    while (this.isAbove()) this.drop();
   }
 
   /** Whether all events after this sequence are here. */
@@ -50,6 +78,12 @@ export class Tail {
     this.from = Math.max(this.from, this.events[this.events.length - 1]?.seq ?? 0);
     this.events = [];
     this.resize(-this.bytes);
+  }
+
+  private isAbove(): boolean {
+    const isWide = this.wideFor > 0;
+    const max = tailsAreFull() ? TAIL_EVENTS_MIN : isWide ? WIDE_EVENTS_MAX : TAIL_EVENTS_MAX;
+    return this.events.length > max || this.bytes > (isWide ? WIDE_BYTES_MAX : TAIL_BYTES_MAX);
   }
 
   private drop(): void {
