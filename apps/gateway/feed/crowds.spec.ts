@@ -1,4 +1,4 @@
-/** Many who come into one room at once. */
+/** Many who come into one room, or go, at once. */
 import { afterEach, expect, test } from '@jest/globals';
 import { LIMITS } from '#contract';
 import type { EventLog } from '#event-log';
@@ -24,16 +24,16 @@ function counting(log: MemoryLog, onRead: () => void): EventLog {
   });
 }
 
-const joiningsSeenBy = ({ frames }: TestReader): string[] =>
-  frames.flatMap((frame) =>
-    frame.op === 'event' && frame.type === 'member.joined' ? [String(frame.data['userId'])] : [],
-  );
+/** Whom a reader has seen come, or go, in the order in which it did. */
+const seenBy = ({ frames }: TestReader, type: 'member.joined' | 'member.left'): string[] =>
+  frames.flatMap((frame) => (frame.op === 'event' && frame.type === type ? [String(frame.data['userId'])] : []));
 
-test('everybody has the room from their own joining on, and the log is read for all of them together', async () => {
+test('everybody has the room from their own coming to their own going, and the log is read for all of them together', async () => {
   let reads = 0;
   t = await new TestFeed({ seen: (log) => counting(log, () => (reads += 1)) }).start();
   const writing = new Writing(t.log);
   await writing.room('a', 'zoe');
+  const zoe = await t.open('zoe');
   const names = Array.from({ length: PEOPLE }, (_, i) => `user-${i}`);
   const readers: TestReader[] = [];
   for (const name of names) readers.push(await t.open(name));
@@ -42,13 +42,17 @@ test('everybody has the room from their own joining on, and the log is read for 
   await t.settle();
   await writing.send('a', 'zoe', 'welcome');
   await t.settle();
-  const order = joiningsSeenBy(readers[0]!);
-  expect(new Set(order)).toEqual(new Set(names));
+  await Promise.all(names.map((name) => writing.leave('a', name)));
+  await t.settle();
+  const [came, went] = [seenBy(zoe, 'member.joined').slice(-PEOPLE), seenBy(zoe, 'member.left')];
+  expect(new Set(came)).toEqual(new Set(names));
+  expect(new Set(went)).toEqual(new Set(names));
   for (const [i, reader] of readers.entries()) {
-    expect(joiningsSeenBy(reader)).toEqual(order.slice(order.indexOf(names[i]!)));
+    const name = names[i]!;
+    expect(seenBy(reader, 'member.joined')).toEqual(came.slice(came.indexOf(name)));
     expect(reader.timeline('a')).toEqual(['welcome']);
+    expect(seenBy(reader, 'member.left')).toEqual(went.slice(0, went.indexOf(name) + 1));
   }
-  expect(2 * PEOPLE).toBeGreaterThan(512);
   expect(PEOPLE).toBeLessThan(LIMITS.announcedMembers);
   expect(reads).toBeLessThan(PEOPLE / 10);
 });

@@ -143,8 +143,7 @@ export class Following {
     const { id: roomId, timelineSeq: after, ordinal, members, participants } = room;
     const goodbye = reader.whileCatchingUp(roomId, async () => {
       const range = { roomId, after, upTo: event.seq, members, participants };
-      const events = await this.feed.reads.between(range, undefined, { timelineSeq: after, ordinal });
-      const rest = events.filter(({ kind, seq }) => kind === 'timeline' && seq < event.seq);
+      const rest = await this.feed.reads.timelineBetween(range, { timelineSeq: after, ordinal });
       this.write(reader, [...rest, announcedToSelf(event)]);
       await this.bringOn(reader, roomId, { upTo: event.seq, isMember: false });
     });

@@ -92,14 +92,22 @@ export class RoomReads {
     return entries.flatMap(membershipEvent);
   }
 
-  /**
-   * The events of a range, from the log.
-   * @param known where the range begins, if somebody knows
-   */
-  async between(range: Range, budget: Budget = UNBOUNDED, known?: Place): Promise<RoomEvent[]> {
+  /** The events of a range, from the log. */
+  async between(range: Range, budget: Budget = UNBOUNDED): Promise<RoomEvent[]> {
+    const entries = await this.entries(this.subjects.room(range.roomId), range, budget);
+    const hasTimeline = entries.some((entry) => parseLogSubject(entry.subject)?.kind === 'timeline');
+    const nowhere = { timelineSeq: 0, ordinal: 0 };
+    return placed(entries, hasTimeline ? await this.places.at(range.roomId, range.after) : nowhere, range);
+  }
+
+  /** Those of the timeline alone: a crowd that leaves at once does not read each other's leaving. */
+  async timelineBetween(range: Range, start: Place): Promise<RoomEvent[]> {
+    return placed(await this.entries(this.subjects.timeline(range.roomId), range, UNBOUNDED), start, range);
+  }
+
+  private async entries(subject: string, range: Range, budget: Budget): Promise<StoredEntry[]> {
     const { roomId, upTo } = range;
     const partition = this.subjects.partitionOfRoom(roomId);
-    const subject = this.subjects.room(roomId);
     const entries: StoredEntry[] = [];
     for (let after = range.after, complete = false; !complete;) {
       const page = { after, upTo, max: READ_ENTRIES_MAX, maxBytes: READ_BYTES_MAX };
@@ -109,10 +117,7 @@ export class RoomReads {
       complete = read.complete || read.entries.length === 0;
       after = entries[entries.length - 1]?.seq ?? after;
     }
-    const hasTimeline = entries.some((entry) => parseLogSubject(entry.subject)?.kind === 'timeline');
-    const nowhere = { timelineSeq: 0, ordinal: 0 };
-    const start = known ?? (hasTimeline ? await this.places.at(roomId, range.after) : nowhere);
-    return placed(entries, start, range);
+    return entries;
   }
 }
 
