@@ -133,7 +133,45 @@ describe('InviteMember', () => {
   });
 });
 
+describe('InviteMember, in an archived room', () => {
+  test('is refused, after what says who may', () => {
+    const room = roomWith({ olga: 'owner' }, { archived: true });
+    const invite = { roomId: 'den', body: { roomId: 'den', userId: 'bob' } };
+    given(...room)
+      .when('InviteMember', { by: 'olga', ...invite })
+      .then(refused('room_archived'));
+    given(...room)
+      .when('InviteMember', { by: 'zoe', ...invite })
+      .then(refused('not_member'));
+  });
+});
+
+describe('JoinRoom, where it makes what is missing', () => {
+  test('the room is open, named by its id, and has all the seats there are', () => {
+    const { decision } = given().when('JoinRoom', { by: 'bob', ...den, createMissing: true });
+    expect(decision[0]?.event.data).toEqual({
+      room: {
+        kind: 'room',
+        name: 'den',
+        description: '',
+        isPrivate: false,
+        settings: {},
+        maxMembers: LIMITS.membersMax,
+        createdBy: 'bob',
+        archived: false,
+      },
+    });
+  });
+});
+
 describe('LeaveRoom', () => {
+  test('has nothing to do for who is out already', () => {
+    for (const standing of ['left', 'removed'] as const)
+      given(...roomWith({ olga: 'owner' }), nowIs('bob', { standing }))
+        .when('LeaveRoom', { by: 'bob', ...den })
+        .then([]);
+  });
+
   test('frees the seat', () => {
     given(...roomWith({ olga: 'owner', bob: 'member' }))
       .when('LeaveRoom', { by: 'bob', ...den })
@@ -198,6 +236,19 @@ describe('LeaveRoom', () => {
 
 describe('RemoveMember', () => {
   const room = roomWith({ olga: 'owner', mo: 'moderator', max: 'moderator', bob: 'member', ann: 'member' });
+
+  test('is for members: not for strangers, and nothing is done to who is out', () => {
+    const remove = (userId: string) => ({ roomId: 'den', body: { roomId: 'den', userId } });
+    given(...room)
+      .when('RemoveMember', { by: 'zoe', ...remove('bob') })
+      .then(refused('not_member'));
+    given(...room)
+      .when('RemoveMember', { by: 'olga', ...remove('zoe') })
+      .then([]);
+    given(...room, nowIs('zoe', { standing: 'left' }))
+      .when('RemoveMember', { by: 'olga', ...remove('zoe') })
+      .then([]);
+  });
   const removing = (userId: string) => ({ roomId: 'den', body: { roomId: 'den', userId } });
 
   test.each([

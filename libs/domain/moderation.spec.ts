@@ -75,11 +75,37 @@ describe('ChangeMember: roles', () => {
         .then(refused('user_not_found'));
   });
 
+  test('who is a moderator already is not made one by a moderator: nothing is new', () => {
+    given(...room)
+      .when('ChangeMember', { by: 'olga', ...change('mo', { role: 'moderator' }) })
+      .then([]);
+    given(...room)
+      .when('ChangeMember', { by: 'mo', ...change('bob', { role: 'member' }) })
+      .then([]);
+  });
+
   test('moderators are limited: the roster is written with every join', () => {
-    const seats = Object.fromEntries(Array.from({ length: MODERATORS_MAX }, (_, i) => [`m${i}`, 'moderator' as const]));
-    given(...roomWith({ olga: 'owner', ...seats, bob: 'member' }))
-      .when('ChangeMember', { by: 'olga', ...change('bob', { role: 'moderator' }) })
-      .then(refused('too_large'));
+    const seats = (moderators: number) =>
+      Object.fromEntries(Array.from({ length: moderators }, (_, i) => [`m${i}`, 'moderator' as const]));
+    const promoted = (moderators: number) =>
+      given(...roomWith({ olga: 'owner', ...seats(moderators), bob: 'member' })).when('ChangeMember', {
+        by: 'olga',
+        ...change('bob', { role: 'moderator' }),
+      });
+    const tooMany = refused('too_large', `a room has at most ${MODERATORS_MAX} moderators`);
+    promoted(MODERATORS_MAX).then(tooMany);
+    expect(promoted(MODERATORS_MAX - 1).decision).toHaveLength(2);
+    const handedOver = (moderators: number) =>
+      given(...roomWith({ olga: 'owner', ...seats(moderators), bob: 'member' })).when('ChangeMember', {
+        by: 'olga',
+        ...change('bob', { role: 'owner' }),
+      });
+    handedOver(MODERATORS_MAX).then(tooMany);
+    expect(handedOver(MODERATORS_MAX - 1).decision.map(({ event }) => event.type)).toEqual([
+      'RosterChanged',
+      'MemberChanged',
+      'MemberChanged',
+    ]);
   });
 });
 
@@ -109,6 +135,22 @@ describe('ChangeMember: bans', () => {
       type: 'MemberChanged',
       data: { member: aMember('zoe', { standing: 'removed' }) },
     });
+  });
+
+  test('whoever left is banned where they are; whoever is not banned stays so when something else changes', () => {
+    const banned = given(...room, nowIs('zoe', { standing: 'left' })).when('ChangeMember', {
+      by: 'mo',
+      ...change('zoe', { banned: true }),
+    });
+    expect(banned.decision[1]?.event.data).toEqual({ member: aMember('zoe', { standing: 'left', banned: true }) });
+    const muted = given(...room).when('ChangeMember', { by: 'mo', ...change('bob', { muted: true }) });
+    expect(muted.decision[1]?.event.data).toEqual({ member: aMember('bob', { muted: true }) });
+  });
+
+  test('an archived room stays as it is', () => {
+    given(...roomWith({ olga: 'owner', bob: 'member' }, { archived: true }))
+      .when('ChangeMember', { by: 'olga', ...change('bob', { muted: true }) })
+      .then(refused('room_archived'));
   });
 
   test('nothing new is no event', () => {

@@ -33,7 +33,9 @@ describe('CreateRoom', () => {
   });
 
   test('may not take the id of a participant channel', () => {
-    given().when('CreateRoom', { by: 'olga', roomId: 'dm_x', body: asked }).then(refused('forbidden'));
+    given()
+      .when('CreateRoom', { by: 'olga', roomId: 'dm_x', body: asked })
+      .then(refused('forbidden', 'ids that begin with dm_ are for participant channels'));
   });
 });
 
@@ -83,7 +85,7 @@ describe('ChangeRoom', () => {
       .then(refused('room_archived'));
     given(...roomWith({ olga: 'member' }, { kind: 'channel', isPrivate: true }))
       .when('ChangeRoom', { by: 'olga', ...change({ name: 'x' }) })
-      .then(refused('forbidden'));
+      .then(refused('forbidden', 'a participant channel cannot be changed'));
   });
 });
 
@@ -98,6 +100,9 @@ describe('ArchiveRoom', () => {
     given(...room)
       .when('ArchiveRoom', { by: 'mo', ...den })
       .then(refused('forbidden'));
+    given(...room)
+      .when('ArchiveRoom', { by: 'zoe', ...den })
+      .then(refused('not_member'));
     given(...roomWith({ olga: 'owner' }, { archived: true }))
       .when('ArchiveRoom', { by: 'olga', ...den })
       .then([]);

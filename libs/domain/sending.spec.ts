@@ -24,6 +24,8 @@ describe('SendMessage to a room', () => {
       body: { ...toDen.body, ...extra },
     });
     expect(decision[0]?.event.data).toEqual({ content: 'hello', type: 'text', ...extra });
+    const plain = given(...roomWith({ olga: 'owner' })).when('SendMessage', { by: 'olga', ...toDen });
+    expect(Object.keys(plain.decision[0]?.event.data ?? {})).toEqual(['content', 'type']);
   });
 
   test('an unknown room is not found', () => {

@@ -22,6 +22,12 @@ describe('SetStatus', () => {
 
   test('saying nothing is no event', () => {
     given().when('SetStatus', { by: 'ann', body: {} }).then([]);
+    given()
+      .when('SetStatus', { by: 'ann', body: { online: true } })
+      .then([{ type: 'StatusChanged', data: { online: true, status: {} } }]);
+    given()
+      .when('SetStatus', { by: 'ann', body: { status: { mood: 'glad' } } })
+      .then([{ type: 'StatusChanged', data: { status: { mood: 'glad' } } }]);
   });
 });
 
@@ -38,11 +44,28 @@ describe('ChangeProfile', () => {
     expect(first({ userId: 'u1', username: 'Ann' })).toMatchObject({ username: 'Ann' });
     expect(first({ userId: 'u1', username: 'two\u0000' })).toMatchObject({ username: 'u1' });
     expect(first({ userId: 'x'.repeat(256) })).toMatchObject({ username: 'x'.repeat(80) });
+    expect(first({ userId: `${'x'.repeat(79)} y` })).toEqual({
+      username: 'x'.repeat(79),
+      displayName: 'D',
+      avatarUrl: '',
+    });
   });
 
   test('nothing new is no event', () => {
     given({ type: 'ProfileChanged', data: { username: 'ann', displayName: '', avatarUrl: '' } })
       .when('ChangeProfile', { by: 'ann', body: { username: 'ann' } })
       .then([]);
+    const named = {
+      type: 'ProfileChanged',
+      data: { username: 'ann', displayName: 'Ann', avatarUrl: 'https://a' },
+    } as const;
+    for (const body of [{ username: 'anna' }, { displayName: 'Anna' }, { avatarUrl: 'https://b' }])
+      given(named)
+        .when('ChangeProfile', { by: 'ann', body })
+        .then([{ type: 'ProfileChanged', data: { ...named.data, ...body } }]);
+    expect(
+      given().when('ChangeProfile', { by: { userId: 'u1', username: 'Ann' }, body: { avatarUrl: 'https://b' } })
+        .decision[0]?.event.data,
+    ).toEqual({ username: 'Ann', displayName: '', avatarUrl: 'https://b' });
   });
 });
