@@ -71,6 +71,25 @@ const holds = (property: (run: Run) => void): void =>
     { numRuns: 400 },
   );
 
+/** The part of a state that a rule asks for, until it asks for nothing new. */
+function readBy({ name, asked: { by, roomId = '', body } }: Step, state: State): State {
+  const rule = RULES[name] as { reads(command: object, state: State): readonly StateRef[] };
+  let seen = initialState();
+  for (let known = -1; ;) {
+    const refs = rule.reads({ actor: { userId: by }, roomId, body }, seen);
+    if (refs.length === known) return seen;
+    known = refs.length;
+    const has = (kind: StateRef['kind']): boolean => refs.some((ref) => ref.kind === kind);
+    const users = new Set(refs.map((ref) => (ref.kind === 'member' ? ref.userId : '')));
+    seen = {
+      ...initialState(),
+      room: has('config') ? state.room : undefined,
+      roster: has('roster') ? state.roster : undefined,
+      members: new Map([...state.members].filter(([userId]) => users.has(userId))),
+    };
+  }
+}
+
 const seated = ({ members }: State) => [...members.values()].filter(({ standing }) => standing === 'member');
 
 describe('whatever several users do to a room', () => {
@@ -145,6 +164,13 @@ describe('whatever several users do to a room', () => {
         const roster = decision.find(({ to }) => to.kind === 'roster');
         if (guarded) expect(roster?.fence).toEqual(roster?.to);
       }
+    });
+  });
+
+  test('a rule decides on nothing but what it reads', () => {
+    holds(({ decisions }) => {
+      for (const { step: made, before, decision } of decisions)
+        expect(decideOn(made.name, made.asked as Asked<CommandName>, readBy(made, before))).toEqual(decision);
     });
   });
 
