@@ -17,6 +17,8 @@ export interface LoopOptions {
   readonly seconds: number;
   /** After a message has reached its last socket; 0 for none. */
   readonly restMs: number;
+  /** The load looks for what has come without ever sleeping, so that no write to it has to wake it. */
+  readonly isAwake?: boolean;
 }
 
 export interface LoopResult {
@@ -61,6 +63,7 @@ class Loop {
   private deliveries = 0;
   private lastMs = this.startMs;
   private over = false;
+  private hasEnded = false;
   private readonly timers: NodeJS.Timeout[];
   private finish: (result: LoopResult) => void = () => undefined;
   private giveUp: (error: Error) => void = () => undefined;
@@ -76,6 +79,11 @@ class Loop {
       setInterval(() => this.lookForStall(), STALL_LOOK_MS),
     ];
     for (const room of rooms.values()) for (let i = 0; i < options.outstanding; i += 1) this.publish(room);
+    if (options.isAwake === true) this.stayAwake();
+  }
+
+  private stayAwake(): void {
+    if (!this.hasEnded) setImmediate(() => this.stayAwake());
   }
 
   /** A message has reached the last socket of its room. */
@@ -89,7 +97,7 @@ class Loop {
   }
 
   fail(what: string): void {
-    this.stopTimers();
+    this.stop();
     this.giveUp(new Error(what));
   }
 
@@ -104,7 +112,7 @@ class Loop {
 
   private endWhenAllAreHere(): void {
     for (const room of rooms.values()) if (room.isWaiting) return;
-    this.stopTimers();
+    this.stop();
     const sorted = this.latencies.sort((a, b) => a - b);
     const { deliveries, lastMs, startMs } = this;
     const [p50Ms, p99Ms] = [quantile(sorted, 0.5), quantile(sorted, 0.99)];
@@ -119,7 +127,8 @@ class Loop {
     fail(`nothing arrived for ${STALLED_AFTER_MS} ms: ${missing.slice(0, ROOMS_SHOWN).join('; ')}`);
   }
 
-  private stopTimers(): void {
+  private stop(): void {
+    this.hasEnded = true;
     for (const timer of this.timers) clearTimeout(timer);
   }
 }

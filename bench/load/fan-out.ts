@@ -24,6 +24,8 @@ export interface Shape {
   readonly means: Means;
   /** Of a message's text; by default what makes a stored event of 200 bytes. */
   readonly contentBytes?: number;
+  /** The load never sleeps. */
+  readonly isAwake?: boolean;
 }
 
 /** What is measured, with the places that the load's sockets take. */
@@ -55,8 +57,9 @@ export async function underLoad(server: Server, broker: Broker, shape: Shape): P
     throw error;
   }
   const run = (quick: boolean): Promise<LoopResult> => {
-    const { outstanding, restMs } = shape;
-    return load.call('run', { outstanding, restMs, seconds: quick ? SECONDS_QUICK : SECONDS } satisfies LoopOptions);
+    const { outstanding, restMs, isAwake } = shape;
+    const seconds = quick ? SECONDS_QUICK : SECONDS;
+    return load.call('run', { outstanding, restMs, seconds, ...(isAwake && { isAwake }) } satisfies LoopOptions);
   };
   return {
     processes: () => ({ ...server.processes, nats: broker.pid, load: load.pid }),
@@ -85,7 +88,7 @@ export async function bareServer(
   shape: Shape,
   flags: readonly string[] = [],
 ): Promise<Server> {
-  const roomIds = roomsOf(`bare${shape.contentBytes ?? ''}`, shape);
+  const roomIds = roomsOf(`bare${shape.contentBytes ?? ''}${shape.isAwake ? 'awake' : ''}`, shape);
   const server = await Program.start(join(PEERS, 'bare-ws.ts'), flags);
   const port = await server.call<number>('listen', { natsUrls, roomIds });
   const seats = seatsAt('bare', [port], roomIds, shape, (room) => `/?room=${room}`);

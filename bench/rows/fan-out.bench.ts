@@ -22,9 +22,9 @@ const subject = (
   },
 });
 
-const parleySubject = (shape: Shape): Subject =>
-  subject('parley', shape, async (platform) => {
-    const rooms = await makeRooms(platform, 'parley', shape.rooms, shape.socketsEach);
+const parleySubject = (shape: Shape, name = 'parley'): Subject =>
+  subject(name, shape, async (platform) => {
+    const rooms = await makeRooms(platform, shape.isAwake ? 'awake' : 'parley', shape.rooms, shape.socketsEach);
     const gateway = pidOf(platform, 'gateway-1');
     return { processes: { gateway }, worker: 'gateway', seats: seatsOf(platform, rooms), stop: async () => undefined };
   });
@@ -41,7 +41,7 @@ const twoNodesSubject = (shape: Shape): Subject =>
     return socketIoServer(platform.natsUrls(), shape, url);
   });
 
-export const fanOutSubjects = (shape: Shape): Subject[] => [
+const fanOutSubjects = (shape: Shape): Subject[] => [
   parleySubject(shape),
   bareSubject(shape),
   bareSubject({ ...shape, contentBytes: AS_LONG_CONTENT_BYTES }, 'bare, frames as long'),
@@ -49,14 +49,28 @@ export const fanOutSubjects = (shape: Shape): Subject[] => [
   twoNodesSubject(shape),
 ];
 
+/** The same, where no write has to wake who reads it. */
+const awakeSubjects = (shape: Shape): Subject[] => [
+  parleySubject({ ...shape, isAwake: true }, 'parley, load awake'),
+  bareSubject({ ...shape, isAwake: true }, 'bare, load awake'),
+];
+
+/** Of one room. */
+export const oneRoomSubjects = (shape: Shape): Subject[] => [...fanOutSubjects(shape), ...awakeSubjects(shape)];
+
+export const AWAKE_NOTE =
+  'A write to a socket whose reader sleeps wakes it, and that is the dearer part of the write on this machine: the faster the load is through with what has come, the ' +
+  'more often it sleeps. *load awake* is the same with a load that never does.';
+
 const fanOut = (name: string, shape: Shape, sentence: string, goals: readonly string[]): Benchmark => ({
   name,
   sentence,
   figure: 'deliveries/s',
   better: 'higher',
   goals,
-  subjects: fanOutSubjects(shape),
+  subjects: shape.rooms === 1 ? oneRoomSubjects(shape) : fanOutSubjects(shape),
   notes: [
+    ...(shape.rooms === 1 ? [AWAKE_NOTE] : []),
     'The bare server sends the stored event of 200 bytes as it came; Parley’s frame of it has 375 (place, sender, time, id, number in the ' +
       'room). *bare, frames as long* shows what of the difference is bytes. What was tried: [NOTES](NOTES.md).',
   ],
