@@ -7,7 +7,7 @@ import { BROKER_CODES, judge, type Answer } from './append-answer.js';
 import { BusyLog } from './busy-log.js';
 import { ConnectionWatch } from './connection.js';
 import { ContractRoom, contents, timelineOf, until } from './contract-room.js';
-import type { EventLog, StoredEntry } from './log.js';
+import { LogUnavailableError, type EventLog, type StoredEntry } from './log.js';
 import { openEventLog } from './open.js';
 import { Publisher } from './publisher.js';
 
@@ -167,3 +167,48 @@ describe('a route that is cut', () => {
     expect(live.size).toBeLessThan(busy.count);
   }, 120_000);
 });
+
+describe('a leader that is cut off', () => {
+  test('is one to itself until it hears of the next one, and is not taken at its word: what was appended meanwhile is no hole', async () => {
+    for (let wasStale = false; !wasStale;) {
+      const leading = await leader();
+      const others = [0, 1, 2].filter((node) => node !== leading);
+      const [near, far] = await Promise.all(
+        [others[0]!, leading].map((node) => connect({ servers: cluster.nodes[node]!.url })),
+      );
+      const [writer, reader] = await Promise.all([near!, far!].map((one) => openEventLog(one, { partitions: 1 })));
+      const room = new ContractRoom(1);
+      const before = await writer!.append(room.says('ann', 'before the cut'));
+      for (const other of others) cluster.cut(leading, other);
+      const seq = await behindTheCut(writer!, room);
+      const read = (subject: string) => reader!.readSubject(0, subject, { after: before.seq - 1, upTo: seq, max: 100 });
+      const end = await reader!.lastSequence(0).catch(() => seq);
+      const reads = Promise.all([read(room.timeline), read(room.everything), read('chat.0.room.*.timeline')]);
+      const outcome = reads.catch((error: unknown) => error);
+      wasStale = end < seq;
+      // Time for the answers of the one that was cut off.
+      for (let i = 0; i < 20; i++) await reader!.lastSequence(0).catch(() => undefined);
+      for (const other of others) cluster.heal(leading, other);
+      const found = await outcome;
+      if (!(found instanceof LogUnavailableError)) {
+        expect((found as Awaited<typeof reads>).map(({ complete }) => complete)).toEqual([true, true, true]);
+        for (const { entries } of found as Awaited<typeof reads>)
+          expect(contents(entries)).toEqual(['before the cut', 'behind the cut']);
+      }
+      await cluster.healthy();
+      await Promise.all([near!.close(), far!.close()]);
+    }
+  }, 180_000);
+});
+
+/** Until the others have a leader, nothing can be appended. */
+async function behindTheCut(writer: EventLog, room: ContractRoom): Promise<number> {
+  const deadline = Date.now() + 60_000;
+  for (;;) {
+    try {
+      return (await writer.append(room.says('ann', 'behind the cut'))).seq;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+    }
+  }
+}

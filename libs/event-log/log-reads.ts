@@ -3,7 +3,8 @@
  *
  * A replica answers with what it has. What it has is never wrong, but may end too early. So in a cluster every claim
  * that nothing stands somewhere (the end of a range, a hole, no entry before this one) is put to the leader, by one
- * question: which is the next entry after this one? On a single server the answering server is the leader.
+ * question: which is the next entry after this one? Where there is none, see `#endsBefore`. On a single server the answering
+ * server is the leader.
  */
 import type { StoredMark } from './appending.js';
 import type { ConnectionWatch } from './connection.js';
@@ -11,9 +12,14 @@ import type { Step } from './follow.js';
 import type { DirectAnswer, DirectGet, DirectGets } from './direct-gets.js';
 import type { LeaderReads } from './leader-reads.js';
 import { LOG_LIMITS } from './limits.js';
+import { matches, movingWith } from './log-subject.js';
 import { LogUnavailableError, type StoredEntry, type SubjectRange, type SubjectRead } from './log.js';
 import { Patience } from './patience.js';
 import { headerField, toEntry, type StoredMessage } from './stored-message.js';
+
+const EVERYTHING = '>';
+/** A leader that others have replaced hears so within a heartbeat (1 s), once it can hear them. */
+const DEPOSED_MS = 3_000;
 
 interface RangeRead {
   readonly entries: StoredMessage[];
@@ -21,6 +27,9 @@ interface RangeRead {
 }
 
 export class LogReads {
+  /** By partition: from where on there seems to be nothing, and since when. */
+  readonly #erasedEnds = new Map<number, { readonly from: number; readonly sinceMs: number }>();
+
   constructor(
     private readonly connection: ConnectionWatch,
     private readonly direct: DirectGets,
@@ -81,7 +90,7 @@ export class LogReads {
 
   /** The same, with payloads as they are. */
   async rawStep(partition: number, after: number, max: number): Promise<Step<StoredMessage>> {
-    const request = { seq: after + 1, next_by_subj: '>', batch: max, max_bytes: LOG_LIMITS.readBatchBytesMax };
+    const request = { seq: after + 1, next_by_subj: EVERYTHING, batch: max, max_bytes: LOG_LIMITS.readBatchBytesMax };
     const { entries, pending } = await this.direct.ask(partition, request);
     const sure = this.clustered ? await this.#beforeDoubtfulHole(partition, after, entries) : entries;
     return { entries: [...sure], pending: pending + entries.length - sure.length };
@@ -128,10 +137,44 @@ export class LogReads {
     }
   }
 
+  /** Whether no entry of a subject stands after `after`, up to `upTo`, which the log has reached. */
   async #nothingBetween(partition: number, subject: string, after: number, upTo: number): Promise<boolean> {
     if (!this.clustered) return true;
     const next = await this.leader.next(partition, subject, after);
-    return !next || next.seq > upTo;
+    return next ? next.seq > upTo : this.#endsBefore(partition, subject, after, upTo);
+  }
+
+  /**
+   * A leader that knows of nothing more may have been cut off, and not have heard of the next one yet. So that the subject ends here
+   * is believed of one answer only that shows as well that its server has come to `upTo`: whoever has an entry has all before it.
+   */
+  async #endsBefore(partition: number, subject: string, after: number, upTo: number): Promise<boolean> {
+    const witness = await this.leader.next(partition, EVERYTHING, upTo - 1);
+    if (!witness) return this.#isErased(partition, upTo);
+    this.#erasedEnds.delete(partition);
+    if (matches(subject, witness.subject)) return false;
+    const asked = [...movingWith(subject), witness.subject];
+    const answer = await this.direct.ask(partition, { multi_last: asked, up_to_seq: witness.seq });
+    // A user of a thousand rooms: nobody says that in one answer.
+    if (answer.tooMany || answer.pending > 0) return !(await this.leader.next(partition, subject, after));
+    const hasReached = answer.whole && answer.entries.some(({ seq }) => seq === witness.seq);
+    return hasReached && answer.entries.every(({ seq }) => seq <= after || seq === witness.seq);
+  }
+
+  /**
+   * Whether the log has reached `upTo`, and has nothing from there on: its end was erased. No one answer says both, so it has to be
+   * said for longer than somebody who was cut off can say so once the others are there to say the other half.
+   */
+  async #isErased(partition: number, upTo: number): Promise<boolean> {
+    const nowMs = performance.now();
+    if ((await this.leader.lastSequence(partition)) < upTo) {
+      this.#erasedEnds.delete(partition);
+      return false;
+    }
+    const known = this.#erasedEnds.get(partition);
+    if (known && known.from <= upTo) return nowMs - known.sinceMs > DEPOSED_MS;
+    this.#erasedEnds.set(partition, { from: upTo, sinceMs: nowMs });
+    return false;
   }
 
   async #beforeDoubtfulHole(
@@ -148,7 +191,7 @@ export class LogReads {
 
   async #isHole(partition: number, before: number, seq: number): Promise<boolean> {
     try {
-      return await this.#nothingBetween(partition, '>', before, seq - 1);
+      return await this.#nothingBetween(partition, EVERYTHING, before, seq - 1);
     } catch (error) {
       if (error instanceof LogUnavailableError) return false;
       throw error;

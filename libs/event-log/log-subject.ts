@@ -25,3 +25,12 @@ export function matches(filter: string, subject: string): boolean {
 }
 
 export const isLiteral = (subject: string): boolean => !subject.includes('*') && !subject.includes('>');
+
+/**
+ * Subjects of which one moves whenever anything that a filter matches does. A room's roster is written with every change of its members
+ * and its config.
+ */
+export function movingWith(filter: string): readonly string[] {
+  const room = /^(chat\.\d+\.room\.[^.*]+)\.>$/.exec(filter)?.[1];
+  return room === undefined ? [filter] : [`${room}.roster`, `${room}.timeline`];
+}

@@ -167,7 +167,7 @@ export interface EventLog {
 
   /**
    * Entries of one subject (wildcards allowed) after `after` up to `upTo`, oldest first, without a hole. Stops early at `max` entries or
-   * `maxBytes` of payload; `complete` says whether it reached `upTo`.
+   * `maxBytes` of payload; `complete` says whether it reached `upTo`, which has to be no later than the log's end.
    */
   readSubject(partition: number, subject: string, range: SubjectRange): Promise<SubjectRead>;
 
