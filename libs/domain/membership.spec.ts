@@ -211,7 +211,7 @@ describe('LeaveRoom', () => {
 
   test('without a moderator the room goes on without an owner', () => {
     const { decision } = given(...roomWith({ olga: 'owner', bob: 'member' })).when('LeaveRoom', { by: 'olga', ...den });
-    expect(decision[0]?.event.data).toEqual({
+    expect(decision[0]?.event.data).toStrictEqual({
       roster: { members: 1, limit: LIMITS.membersMax, moderators: [] },
     });
   });

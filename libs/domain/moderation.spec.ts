@@ -72,7 +72,7 @@ describe('ChangeMember: roles', () => {
     for (const body of [{ role: 'moderator' as const }, { muted: true }])
       given(...room)
         .when('ChangeMember', { by: 'olga', ...change('zoe', body) })
-        .then(refused('user_not_found'));
+        .then(refused('user_not_found', 'user is not a member of this room'));
   });
 
   test('who is a moderator already is not made one by a moderator: nothing is new', () => {

@@ -43,9 +43,9 @@ function refuseUnlessAbove(
   { body }: Command<'ChangeMember'>,
 ): void {
   if (!mayModerate(self) || rankOf(target) >= rankOf(self)) throw new DomainError('forbidden');
-  if (body.role === undefined || body.role === target?.role) return;
   // Only an owner can make an owner (and stops being one); nobody else hands out what is not below them.
-  if (rankOfRole(body.role) >= rankOf(self) && self.role !== 'owner') throw new DomainError('forbidden');
+  if (body.role !== undefined && rankOfRole(body.role) >= rankOf(self) && self.role !== 'owner')
+    throw new DomainError('forbidden');
 }
 
 /** The target as the command leaves it. Roles and mutes are for members; a ban can come before its user does. */

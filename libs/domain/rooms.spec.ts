@@ -24,6 +24,13 @@ describe('CreateRoom', () => {
       ]);
   });
 
+  test('has as many seats as were asked for', () => {
+    const body = { ...asked, maxMembers: 7 };
+    const { decision } = given().when('CreateRoom', { by: 'olga', roomId: 'den', body });
+    expect(decision[0]?.event.data).toMatchObject({ room: { maxMembers: 7 } });
+    expect(decision[1]?.event.data).toMatchObject({ roster: { limit: 7 } });
+  });
+
   test('stands only where no config stands yet', () => {
     const { decision } = given().when('CreateRoom', { by: 'olga', roomId: 'den', body: asked });
     expect(decision[0]?.fence).toEqual({ kind: 'config', roomId: 'den' });

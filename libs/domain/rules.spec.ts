@@ -95,6 +95,10 @@ test.each([
   });
 });
 
+test('a message changes no state', () => {
+  expect(evolve(den, { type: 'MessageSent', data: { content: 'hello', type: 'text' } })).toBe(den);
+});
+
 test('a room has the broker’s time of its first entry, which later ones carry on', () => {
   const [created, ...rest] = roomWith({ ann: 'owner' });
   const made = evolve(initialState(), created!, 1_000);
