@@ -248,6 +248,8 @@ export class Room {
     const prev = this.timelineSeq;
     this.timelineSeq = entry.seq;
     if (isMessage(entry)) this.ordinal += 1;
+    // Whoever is here has read up to the floor; a leader that was none any more may have said that the timeline ends before it.
+    if (entry.seq <= this.floor) return;
     const { ordinal, participants } = this;
     this.put(roomEvent(entry, this.place, { prev, ordinal, announced: true, participants }));
   }

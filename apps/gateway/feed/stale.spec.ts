@@ -65,6 +65,36 @@ test('a leader that is behind what the views have is asked again: nobody is show
   expect(bob.timeline('a')).toEqual(['for bob']);
 });
 
+test('where a leader that is none any more says what a timeline ends with, nothing is shown a second time', async () => {
+  const old: { entry?: StoredEntry } = {};
+  const seen = (log: MemoryLog): EventLog =>
+    new Proxy<EventLog>(log, {
+      get(target, name) {
+        const value = target[name as keyof EventLog] as unknown;
+        if (name === 'last')
+          return async (subject: string) => (subject === old.entry?.subject ? old.entry : target.last(subject));
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  const t = await feedWith({ seen });
+  await t.writing.room('a', 'ann');
+  const since = formatCursor({
+    epoch: t.log.epoch,
+    seqs: await Promise.all([0, 1].map((partition) => t.log.lastSequence(partition))),
+  });
+  await t.writing.send('a', 'bob', 'one');
+  const entry = await t.log.last(t.subjects.timeline('a'));
+  await t.writing.send('a', 'bob', 'two');
+  if (entry !== undefined) old.entry = entry;
+  const ann = await t.open('ann', { since });
+  expect(ann.timeline('a')).toEqual(['one', 'two']);
+  await t.writing.send('a', 'bob', 'three');
+  await t.settle();
+  expect(ann.timeline('a')).toEqual(['one', 'two', 'three']);
+  const places = ann.frames.flatMap((frame) => (frame.op === 'event' ? [frame.data['ordinal']] : []));
+  expect(places).toEqual([1, 2, 3]);
+});
+
 test('a leader that stays behind fails the opening: the client comes back with the cursor that it has', async () => {
   const ends: { value: readonly number[] | undefined } = { value: undefined };
   const t = await feedWith({ seen: (log) => behind(log, ends) });
