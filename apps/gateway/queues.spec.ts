@@ -71,7 +71,7 @@ test('entries behind a hole: so many wait, what comes on top is read when the ch
   const place = new Promise<void>((resolve) => (located = resolve));
   const nobody = { heldBack: () => undefined, dirty: () => undefined, onMember: () => undefined, mark: () => 0 };
   const host = { log, ...nobody, fault: (_room: Room, error: unknown) => Promise.reject(error) } as unknown as RoomHost;
-  const room = new Room('a', 0, timeline, host);
+  const room = new Room('a', 0, timeline, 'chat.0.room.a.>', host);
   const ready = room.open('live.room.a.>', async () => {
     await place;
     return { end: 3, timelineSeq: 0, ordinal: 0, members: 1, participants: undefined };

@@ -40,6 +40,24 @@ test('who was seen to come again is not shown what came late from before that, t
   expect(bob.timeline('a')).toEqual(['before', 'after']);
 });
 
+test('where a leaving was lost with what stands beside it, whoever left is shown nothing of what came after it', async () => {
+  const lost = new Set(['with it', 'after it']);
+  const t = await feedThatLoses((entry) => isLeaving(entry) || [...lost].some((content) => says(entry, content)));
+  await t.writing.room('a', 'ann');
+  await t.writing.join('a', 'bob');
+  const [ann, bob] = [await t.open('ann'), await t.open('bob')];
+  await t.writing.send('a', 'ann', 'with it');
+  await t.writing.leave('a', 'bob');
+  await t.writing.send('a', 'ann', 'after it');
+  await t.writing.send('a', 'ann', 'last');
+  await t.settle();
+  expect(bob.timeline('a')).toEqual(['with it']);
+  expect(bob.events('a').at(-1)).toBe('member.left');
+  expect(ann.frames.flatMap((frame) => (frame.op === 'event' ? [frame.seq] : []))).toEqual(
+    [...ann.frames.flatMap((frame) => (frame.op === 'event' ? [frame.seq] : []))].sort((a, b) => a - b),
+  );
+});
+
 test('who leaves and comes again while being connected, and the leaving is lost, is shown the whole of both stays', async () => {
   const once: { atEnds?: () => Promise<unknown>; atRead?: () => Promise<unknown> } = {};
   const after = async <T>(result: T, name: keyof typeof once): Promise<T> => {

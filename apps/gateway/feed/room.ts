@@ -91,6 +91,8 @@ export class Room {
     readonly id: string,
     readonly partition: number,
     private readonly timeline: string,
+    /** Of all its subjects. */
+    private readonly everything: string,
     private readonly host: RoomHost,
   ) {
     this.place = { kind: 'timeline', partition, roomId: id };
@@ -302,20 +304,27 @@ export class Room {
   private async fillHoles(upTo: number): Promise<void> {
     this.held ??= [];
     for (let goal: number | undefined = upTo; goal !== undefined && !this.closed; goal = this.release())
-      while (!this.closed && this.knownUpTo() < goal) await this.readUpTo(goal);
+      for (let after = this.knownUpTo(); !this.closed && this.knownUpTo() < goal;)
+        after = await this.readOn(after, goal);
   }
 
-  /** A log that is away is waited for, as long as the room has readers. */
-  private async readUpTo(upTo: number): Promise<void> {
-    const range = { after: this.knownUpTo(), upTo, max: FILL_ENTRIES_MAX };
+  /**
+   * A log that is away is waited for, as long as the room has readers.
+   * @returns up to where it has been read
+   */
+  private async readOn(after: number, upTo: number): Promise<number> {
+    const range = { after, upTo, max: FILL_ENTRIES_MAX };
     try {
-      const { entries, complete } = await this.host.log.readSubject(this.partition, this.timeline, range);
-      for (const entry of entries) if (entry.seq > this.timelineSeq) this.putTimeline(entry);
+      const { entries, complete } = await this.host.log.readSubject(this.partition, this.everything, range);
+      // Members too: who left in it is shown nothing of what came after that.
+      for (const entry of entries) this.take(entry);
       // What the log does not have between two entries is gone for good (erased): the chain goes on over it.
       if (complete) this.goneUpTo = Math.max(this.goneUpTo, upTo);
+      return entries[entries.length - 1]?.seq ?? after;
     } catch (error) {
       if (!(error instanceof LogUnavailableError)) throw error;
       await delay(FILL_RETRY_MS);
+      return after;
     }
   }
 
