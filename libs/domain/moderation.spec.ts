@@ -160,5 +160,9 @@ describe('ChangeMember: bans', () => {
     given(...room)
       .when('ChangeMember', { by: 'mo', ...change('zoe', { banned: false }) })
       .then([]);
+    for (const target of ['zoe', 'bob'])
+      given(...room)
+        .when('ChangeMember', { by: 'mo', ...change(target, {}) })
+        .then([]);
   });
 });

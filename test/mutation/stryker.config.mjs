@@ -21,6 +21,8 @@ export default {
   },
   coverageAnalysis: 'perTest',
   concurrency: 2,
+  // Modules that were loaded are never given back, and a heap of gigabytes takes more time than a new process.
+  maxTestRunnerReuse: 20,
   // Where the machine has other things to do, a slow run is no endless loop.
   timeoutMS: 60_000,
   reporters: ['clear-text', 'progress', 'json'],
