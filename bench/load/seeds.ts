@@ -4,7 +4,7 @@
  */
 import { Client } from 'pg';
 import type { ChatEvent, MemberState } from '#contract';
-import { Subjects } from '#contract';
+import { LIMITS, Subjects } from '#contract';
 import { type Platform, waitUntil } from '#embedded';
 import type { EventLog } from '#event-log';
 import { PARTITIONS, type Rooms } from '../parley.js';
@@ -49,7 +49,7 @@ export async function seededRooms(platform: Platform, prefix: string, rooms: num
   const ids = Array.from({ length: rooms }, (_, i) => `${prefix}-${i}`);
   const members = ids.map((id) => Array.from({ length: membersEach }, (_, i) => `${id}-${i}`));
   const seeded: SeededRooms = { ids, members, owners: ids.map((id) => `${id}-owner`) };
-  await withEventLog(platform.natsUrls(), PARTITIONS, (log) => seedRooms(log, seeded, 2 * membersEach + 2));
+  await withEventLog(platform.natsUrls(), PARTITIONS, (log) => seedRooms(log, seeded, LIMITS.membersMax));
   await untilProjected(platform);
   return seeded;
 }
