@@ -1,6 +1,6 @@
 /** Queues of a gateway, filled to their ends. */
 import { expect, test } from '@jest/globals';
-import { CLOSE, DomainError, LIMITS } from '#contract';
+import { CLOSE, DomainError, LIMITS, Subjects } from '#contract';
 import type { TailsNotice } from '#event-log';
 import { MemoryLog } from '#event-log/memory';
 import { CommandQueue, COMMANDS_OF_USER_MAX } from './commands/command-queue.js';
@@ -66,12 +66,12 @@ test('entries behind a hole: so many wait, what comes on top is read when the ch
   const log = new MemoryLog({ partitions: 1 });
   const writing = new Writing(log);
   await writing.room('a', 'ann');
-  const timeline = 'chat.0.room.a.timeline';
   let located: () => void = () => undefined;
   const place = new Promise<void>((resolve) => (located = resolve));
   const nobody = { heldBack: () => undefined, dirty: () => undefined, onMember: () => undefined, mark: () => 0 };
-  const host = { log, ...nobody, fault: (_room: Room, error: unknown) => Promise.reject(error) } as unknown as RoomHost;
-  const room = new Room('a', 0, timeline, 'chat.0.room.a.>', host);
+  const fault = (_room: Room, error: unknown) => Promise.reject(error);
+  const host = { log, subjects: new Subjects(1), ...nobody, fault } as unknown as RoomHost;
+  const room = new Room('a', host);
   const ready = room.open('live.room.a.>', async () => {
     await place;
     return { end: 3, timelineSeq: 0, ordinal: 0, members: 1, participants: undefined };

@@ -60,7 +60,7 @@ export const oneRoomSubjects = (shape: Shape): Subject[] => [...fanOutSubjects(s
 
 export const AWAKE_NOTE =
   'A write to a socket whose reader sleeps wakes it, and that is the dearer part of the write on this machine: the faster the load is through with what has come, the ' +
-  'more often it sleeps. *load awake* is the same with a load that never does.';
+  'more often it sleeps. *load awake*, where it was measured, is the same with a load that never does.';
 
 const fanOut = (name: string, shape: Shape, sentence: string, goals: readonly string[]): Benchmark => ({
   name,

@@ -90,6 +90,22 @@ describe('JoinRoom', () => {
       .when('JoinRoom', { by: 'bob', roomId: 'dm_x', body: { roomId: 'dm_x' }, createMissing: true })
       .then(refused('room_not_found'));
   });
+
+  test('a room that is made is open, named by its id, and has all the seats there are', () => {
+    const { decision } = given().when('JoinRoom', { by: 'bob', ...den, createMissing: true });
+    expect(decision[0]?.event.data).toEqual({
+      room: {
+        kind: 'room',
+        name: 'den',
+        description: '',
+        isPrivate: false,
+        settings: {},
+        maxMembers: LIMITS.membersMax,
+        createdBy: 'bob',
+        archived: false,
+      },
+    });
+  });
 });
 
 describe('InviteMember', () => {
@@ -131,10 +147,8 @@ describe('InviteMember', () => {
       .when('InviteMember', { by: 'olga', ...invite })
       .then(refused('banned'));
   });
-});
 
-describe('InviteMember, in an archived room', () => {
-  test('is refused, after what says who may', () => {
+  test('an archived room invites nobody: refused after what says who may', () => {
     const room = roomWith({ olga: 'owner' }, { archived: true });
     const invite = { roomId: 'den', body: { roomId: 'den', userId: 'bob' } };
     given(...room)
@@ -143,24 +157,6 @@ describe('InviteMember, in an archived room', () => {
     given(...room)
       .when('InviteMember', { by: 'zoe', ...invite })
       .then(refused('not_member'));
-  });
-});
-
-describe('JoinRoom, where it makes what is missing', () => {
-  test('the room is open, named by its id, and has all the seats there are', () => {
-    const { decision } = given().when('JoinRoom', { by: 'bob', ...den, createMissing: true });
-    expect(decision[0]?.event.data).toEqual({
-      room: {
-        kind: 'room',
-        name: 'den',
-        description: '',
-        isPrivate: false,
-        settings: {},
-        maxMembers: LIMITS.membersMax,
-        createdBy: 'bob',
-        archived: false,
-      },
-    });
   });
 });
 
@@ -236,20 +232,19 @@ describe('LeaveRoom', () => {
 
 describe('RemoveMember', () => {
   const room = roomWith({ olga: 'owner', mo: 'moderator', max: 'moderator', bob: 'member', ann: 'member' });
+  const removing = (userId: string) => ({ roomId: 'den', body: { roomId: 'den', userId } });
 
   test('is for members: not for strangers, and nothing is done to who is out', () => {
-    const remove = (userId: string) => ({ roomId: 'den', body: { roomId: 'den', userId } });
     given(...room)
-      .when('RemoveMember', { by: 'zoe', ...remove('bob') })
+      .when('RemoveMember', { by: 'zoe', ...removing('bob') })
       .then(refused('not_member'));
     given(...room)
-      .when('RemoveMember', { by: 'olga', ...remove('zoe') })
+      .when('RemoveMember', { by: 'olga', ...removing('zoe') })
       .then([]);
     given(...room, nowIs('zoe', { standing: 'left' }))
-      .when('RemoveMember', { by: 'olga', ...remove('zoe') })
+      .when('RemoveMember', { by: 'olga', ...removing('zoe') })
       .then([]);
   });
-  const removing = (userId: string) => ({ roomId: 'den', body: { roomId: 'den', userId } });
 
   test.each([
     ['olga', 'mo'],

@@ -75,7 +75,7 @@ describe('ChangeMember: roles', () => {
         .then(refused('user_not_found', 'user is not a member of this room'));
   });
 
-  test('who is a moderator already is not made one by a moderator: nothing is new', () => {
+  test('the role that somebody has is nothing new', () => {
     given(...room)
       .when('ChangeMember', { by: 'olga', ...change('mo', { role: 'moderator' }) })
       .then([]);

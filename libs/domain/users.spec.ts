@@ -22,6 +22,9 @@ describe('SetStatus', () => {
 
   test('saying nothing is no event', () => {
     given().when('SetStatus', { by: 'ann', body: {} }).then([]);
+  });
+
+  test('the first status says what is given, and no more', () => {
     given()
       .when('SetStatus', { by: 'ann', body: { online: true } })
       .then([{ type: 'StatusChanged', data: { online: true, status: {} } }]);
@@ -55,6 +58,9 @@ describe('ChangeProfile', () => {
     given({ type: 'ProfileChanged', data: { username: 'ann', displayName: '', avatarUrl: '' } })
       .when('ChangeProfile', { by: 'ann', body: { username: 'ann' } })
       .then([]);
+  });
+
+  test('whatever is new is an event, and carries the whole profile', () => {
     const named = {
       type: 'ProfileChanged',
       data: { username: 'ann', displayName: 'Ann', avatarUrl: 'https://a' },
@@ -63,9 +69,13 @@ describe('ChangeProfile', () => {
       given(named)
         .when('ChangeProfile', { by: 'ann', body })
         .then([{ type: 'ProfileChanged', data: { ...named.data, ...body } }]);
-    expect(
-      given().when('ChangeProfile', { by: { userId: 'u1', username: 'Ann' }, body: { avatarUrl: 'https://b' } })
-        .decision[0]?.event.data,
-    ).toEqual({ username: 'Ann', displayName: '', avatarUrl: 'https://b' });
+  });
+
+  test('the first profile has no name to display and no picture but those given', () => {
+    const { decision } = given().when('ChangeProfile', {
+      by: { userId: 'u1', username: 'Ann' },
+      body: { avatarUrl: 'https://b' },
+    });
+    expect(decision[0]?.event.data).toEqual({ username: 'Ann', displayName: '', avatarUrl: 'https://b' });
   });
 });

@@ -14,3 +14,4 @@ export {
 export { Schedule, type Step } from './schedule.js';
 export { dependent, ScheduledWire, type Touch } from './scheduled-wire.js';
 export { FIXTURES, fixtureEntries, type FixtureEntry } from './stored-entries.js';
+export { withParts } from './with-parts.js';

@@ -6,8 +6,8 @@ import { Module } from '@nestjs/common';
 import { AppendUnknownError, openEventLog, type EventLog } from '#event-log';
 import { openDatabase } from '#read-models';
 import { openResources, runMicroservice, runService } from '#service';
+import { withParts } from '#testing';
 import { CommandsModule } from '../../apps/commands/commands.module.js';
-import { withParts } from './world.js';
 
 const LOST_EVERY = 5;
 

@@ -2,12 +2,13 @@
 import { formatCursor, parseCursor, type CommandReply } from '#contract';
 import { AppendUnknownError, type StoredEntry } from '#event-log';
 import type { Database, Writer } from '#read-models';
+import { withParts } from '#testing';
 import { CommandPath, CommandPathModule } from '../../apps/commands/path/command-path.module.js';
 import { Feed } from '../../apps/gateway/feed/feed.js';
 import { FeedModule } from '../../apps/gateway/feed/feed.module.js';
 import type { Reader } from '../../apps/gateway/feed/reader.js';
 import { MARKED } from './story.js';
-import { type Plant, type Replaced, withParts } from './world.js';
+import type { Plant, Replaced } from './world.js';
 
 const isMarked = ({ decoded }: StoredEntry): boolean =>
   decoded.kind === 'event' && decoded.event.type === 'MessageSent' && decoded.event.data.content.startsWith(MARKED);

@@ -156,14 +156,3 @@ async function rewired<T>({ provider }: Plant, start: () => Promise<T>): Promise
     Reflect.defineMetadata(PROVIDERS, honest, module);
   }
 }
-
-/** An object of which some parts are replaced; the others are the honest one's. */
-export function withParts<T extends object>(honest: T, parts: Partial<T>): T {
-  return new Proxy(honest, {
-    get(target, name) {
-      const owner: object = name in parts ? parts : target;
-      const value: unknown = Reflect.get(owner, name, owner);
-      return typeof value === 'function' ? (value.bind(owner) as unknown) : value;
-    },
-  });
-}

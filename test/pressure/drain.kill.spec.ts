@@ -13,6 +13,7 @@ const PARTITIONS = 4;
 /** What a service gives itself, and a little for the machine. */
 const DRAIN_WITHIN_MS = 25_000;
 const SOCKETS = 40;
+const BAD_GATEWAY = 502;
 let platform: Split;
 
 beforeAll(async () => {
@@ -82,7 +83,6 @@ test('an api that stops answers the requests that it has', async () => {
     to.post('/api/rooms/pier/messages', { content: `a${i}` }, { headers: { 'idempotency-key': `drain ${i}` } });
   const before = await Promise.all(Array.from({ length: 20 }, (_, i) => send(i, http)));
   const through = new Http(platform.url, tokenFor('host'));
-  const BAD_GATEWAY = 502;
   // The proxy may not know yet that the door is closed; clients repeat that, too.
   const elsewhere = (i: number) =>
     waitUntil(`send ${i} is answered`, DRAIN_WITHIN_MS, async () => {

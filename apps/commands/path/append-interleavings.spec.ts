@@ -5,7 +5,7 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import type { Append, EventLog } from '#event-log';
 import type { CheckOrder } from '#event-log/memory';
-import { dependent, describeFailure, explore, replay, type Explored } from '#testing';
+import { dependent, describeFailure, explore, replay, withParts, type Explored } from '#testing';
 import type { Course, Fate, Making, Race } from './test-race.js';
 
 // A pause after a moved fence only puts off what the schedule puts off anyway.
@@ -141,17 +141,8 @@ describe('a fault at the wiring is found:', () => {
   /** The same log, but for how it is written to. */
   const writing =
     (change: (log: EventLog) => Partial<EventLog>): Making =>
-    (log) => {
-      const changed = change(log);
-      return handling(
-        new Proxy(log, {
-          get(target, property) {
-            const value: unknown = Reflect.get(property in changed ? changed : target, property);
-            return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-          },
-        }),
-      );
-    };
+    (log) =>
+      handling(withParts(log, change(log)));
   const unfenced = ({ subject, event }: Append): Append => ({ subject, event });
   const sendAndLeave: Race = { ...inTheDen, order: 'id-first', courses: [[['p1', k1]], [['p2', leave('bob')]]] };
   const found = async (race: Race, making: Making): Promise<string> => {

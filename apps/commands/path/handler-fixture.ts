@@ -12,6 +12,7 @@ import {
 } from '#contract';
 import type { EventLog, StoredEntry } from '#event-log';
 import type { RequestTimes } from '#service';
+import { withParts } from '#testing';
 import { CommandHandler } from './command-handler.js';
 import type { KeyLookup } from './key-lookup.js';
 
@@ -46,14 +47,7 @@ export async function wholeLog(log: EventLog, partition: number): Promise<Stored
 }
 
 /** The same log, but for how the last entry of a subject is read: a slow network, a broken one. */
-export const readingBy = (log: EventLog, last: EventLog['last']): EventLog =>
-  new Proxy(log, {
-    get(target, property) {
-      if (property === 'last') return last;
-      const value: unknown = Reflect.get(target, property, target);
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-    },
-  });
+export const readingBy = (log: EventLog, last: EventLog['last']): EventLog => withParts(log, { last });
 
 export const freshKey = (ageMs = 0): string => newKey(Date.now() - ageMs, randomBytes(10));
 

@@ -1,9 +1,9 @@
 /** One command under way twice: what refuses one of its attempts refuses the other, however late that comes to the log. */
 import { describe, expect, test } from '@jest/globals';
 import { waitUntil } from '#embedded';
-import type { EventLog } from '#event-log';
 import { MemoryLog } from '#event-log/memory';
 import type { RequestTimes } from '#service';
+import { withParts } from '#testing';
 import type { CommandHandler } from './command-handler.js';
 import { accepted, ask, askedAgo, freshKey, handling, readingBy, refusal, wholeLog } from './handler-fixture.js';
 
@@ -15,17 +15,13 @@ describe.each(['fence-first', 'id-first'] as const)('a broker that checks %s', (
     const log = new MemoryLog({ partitions: 1, order });
     const others = handling(log);
     let waits = false;
-    const slow = new Proxy<EventLog>(log, {
-      get(target, property) {
-        const value: unknown = Reflect.get(target, property, target);
-        if (property !== 'append') return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-        return async (...args: Parameters<EventLog['append']>) => {
-          if (waits) {
-            waits = false;
-            await meanwhile(others);
-          }
-          return target.append(...args);
-        };
+    const slow = withParts(log, {
+      append: async (...args) => {
+        if (waits) {
+          waits = false;
+          await meanwhile(others);
+        }
+        return log.append(...args);
       },
     });
     const late = handling(slow);

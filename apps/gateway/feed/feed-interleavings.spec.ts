@@ -7,7 +7,14 @@ import { LIMITS, type ServerFrame } from '#contract';
 import type { EventLog, StoredEntry } from '#event-log';
 import { waitUntil } from '#embedded';
 import { MemoryLog } from '#event-log/memory';
-import { checkHistory, type ClientHistory, type ClientStep, describeViolations, recordedNow } from '#testing';
+import {
+  checkHistory,
+  type ClientHistory,
+  type ClientStep,
+  describeViolations,
+  recordedNow,
+  withParts,
+} from '#testing';
 import { LINES, TestFeed, type TestReader, TestSink, Writing } from './test-feed.js';
 
 const HISTORIES = 80;
@@ -45,15 +52,11 @@ function slow(log: MemoryLog, random: (below: number) => number): EventLog {
       await ticks(random(3));
       return result;
     };
-  return new Proxy<EventLog>(log, {
-    get: (target, name: keyof EventLog) => {
-      if (name === 'last') return late(target.last);
-      if (name === 'readSubject') return late(target.readSubject);
-      if (name === 'lastSequence') return late(target.lastSequence);
-      if (name === 'live') return late(target.live);
-      const value: unknown = target[name];
-      return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
-    },
+  return withParts(log, {
+    last: late(log.last),
+    readSubject: late(log.readSubject),
+    lastSequence: late(log.lastSequence),
+    live: late(log.live),
   });
 }
 

@@ -194,9 +194,7 @@ export class Feed {
   }
 
   private open(roomId: string, known: Anchor | undefined): ActiveRoom {
-    const { subjects } = this;
-    const partition = subjects.partitionOfRoom(roomId);
-    const room = new Room(roomId, partition, subjects.timeline(roomId), subjects.room(roomId), this);
+    const room = new Room(roomId, this);
     room.idleSinceMs = this.nowMs();
     const active = { room, ready: room.open(LIVE.room(roomId), () => this.locate(roomId, known)) };
     this.rooms.set(roomId, active);

@@ -104,8 +104,9 @@ export class Following {
     const wentOn = before.isMember && changes.every((change) => memberOf(change)?.standing === 'member');
     const endedUpTo = wentOn ? before.upTo : open === undefined ? known.seq : open.seq - 1;
     // Whoever was out and only came has nothing to see of before: of a crowd that comes at once each would read what the others wrote.
-    if (before.isMember || changes.some((change) => change !== open) || mayHaveMade(roomId, open && memberOf(open)))
-      await this.showEnded(reader, roomId, before, endedUpTo);
+    const mayHaveSeen =
+      before.isMember || changes.some((change) => change !== open) || mayHaveMade(roomId, open && memberOf(open));
+    if (mayHaveSeen && endedUpTo > before.upTo) await this.showEnded(reader, roomId, before, endedUpTo);
     const shown = { upTo: endedUpTo, isMember: wentOn };
     if (open === undefined && !wentOn) return shown;
     const room = await feed.activate(roomId);
@@ -121,7 +122,6 @@ export class Following {
   }
 
   private async showEnded(reader: Reader, roomId: string, before: Shown, upTo: number): Promise<void> {
-    if (upTo <= before.upTo) return;
     const { members = 0, participants } = this.feed.activeRoom(roomId) ?? {};
     const events = await this.feed.reads.between({ roomId, after: before.upTo, upTo, members, participants });
     this.write(reader, visibleTo(reader.user.id, events, before.isMember));

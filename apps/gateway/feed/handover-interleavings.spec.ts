@@ -5,7 +5,7 @@
  */
 import { describe, expect, jest, test } from '@jest/globals';
 import type { EventLog } from '#event-log';
-import { dependent, describeFailure, explore, replay, type Explored } from '#testing';
+import { dependent, describeFailure, explore, replay, withParts, type Explored } from '#testing';
 import type { HandOver, Planted } from './test-handover.js';
 
 // A pause only puts off what the schedule puts off anyway.
@@ -67,13 +67,6 @@ describe('every interleaving with few delays of', () => {
 });
 
 describe('a fault at the wiring is found:', () => {
-  const replaced = (log: EventLog, parts: Partial<EventLog>): EventLog =>
-    new Proxy(log, {
-      get(target, property) {
-        const value: unknown = Reflect.get(property in parts ? parts : target, property);
-        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-      },
-    });
   const found = async (handOver: HandOver, planted: Planted): Promise<string> => {
     const { failure } = await explored(handOver, planted);
     if (!failure) return 'nothing';
@@ -85,7 +78,7 @@ describe('a fault at the wiring is found:', () => {
 
   test('a subscription that is not waited for, so that it may come after the read', async () => {
     const late = (log: EventLog): EventLog =>
-      replaced(log, {
+      withParts(log, {
         live: async (subject, onEntry) => {
           const subscribed = log.live(subject, onEntry);
           return { stop: async () => (await subscribed).stop() };
@@ -111,7 +104,7 @@ describe('a fault at the wiring is found:', () => {
 
   test('a feed that takes no notice of what was lost', async () => {
     const deaf = (log: EventLog): EventLog =>
-      replaced(log, {
+      withParts(log, {
         tails: (partition, onNotice) => log.tails(partition, (notice) => onNotice({ ...notice, last: [] })),
       });
     expect(await found({ ...live, courses: [['send']], lost: [1] }, { log: deaf })).toContain('missing: ');
@@ -119,7 +112,7 @@ describe('a fault at the wiring is found:', () => {
 
   test('a replay that begins one entry too late', async () => {
     const offByOne = (log: EventLog): EventLog =>
-      replaced(log, {
+      withParts(log, {
         readSubject: (partition, subject, range) =>
           log.readSubject(partition, subject, { ...range, after: range.after + 1 }),
       });

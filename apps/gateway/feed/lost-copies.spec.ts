@@ -1,6 +1,7 @@
 /** Live copies of memberships that are lost on the way, and what may still not be shown because of it. */
 import { afterEach, expect, test } from '@jest/globals';
 import type { EventLog, StoredEntry } from '#event-log';
+import { withParts } from '#testing';
 import { TestFeed, type TestFeedOptions, Writing } from './test-feed.js';
 
 const feeds: TestFeed[] = [];
@@ -53,9 +54,8 @@ test('where a leaving was lost with what stands beside it, whoever left is shown
   await t.settle();
   expect(bob.timeline('a')).toEqual(['with it']);
   expect(bob.events('a').at(-1)).toBe('member.left');
-  expect(ann.frames.flatMap((frame) => (frame.op === 'event' ? [frame.seq] : []))).toEqual(
-    [...ann.frames.flatMap((frame) => (frame.op === 'event' ? [frame.seq] : []))].sort((a, b) => a - b),
-  );
+  const seqs = ann.frames.flatMap((frame) => (frame.op === 'event' ? [frame.seq] : []));
+  expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
 });
 
 test('who leaves and comes again while being connected, and the leaving is lost, is shown the whole of both stays', async () => {
@@ -68,17 +68,11 @@ test('who leaves and comes again while being connected, and the leaving is lost,
   };
   // What happens right after the reader was told where the log ends, and right after the room was read for it.
   const seen = (log: EventLog): EventLog =>
-    new Proxy(log, {
-      get: (target, name: keyof EventLog) => {
-        if (name === 'lastSequence')
-          return async (partition: number) => after(await target.lastSequence(partition), 'atEnds');
-        if (name === 'readSubject')
-          return async (...[partition, subject, range]: Parameters<EventLog['readSubject']>) => {
-            const read = await target.readSubject(partition, subject, range);
-            return subject === t.subjects.room('a') ? after(read, 'atRead') : read;
-          };
-        const value: unknown = target[name];
-        return typeof value === 'function' ? (value as () => unknown).bind(target) : value;
+    withParts(log, {
+      lastSequence: async (partition) => after(await log.lastSequence(partition), 'atEnds'),
+      readSubject: async (partition, subject, range) => {
+        const read = await log.readSubject(partition, subject, range);
+        return subject === t.subjects.room('a') ? after(read, 'atRead') : read;
       },
     });
   const t = await feedThatLoses(isLeaving, { seen, viewsUpTo: () => [0, 0] });

@@ -1,8 +1,9 @@
 /** A crowd that comes at once, and what it makes a gateway keep. */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { type ChatEvent, DomainError, EVENT_VERSION, LIMITS, type ServerFrameOf } from '#contract';
-import type { EventLog, SubjectRange } from '#event-log';
+import type { EventLog } from '#event-log';
 import { MemoryLog } from '#event-log/memory';
+import { withParts } from '#testing';
 import { Openings, OPENINGS_MAX, OPENINGS_WAITING_MAX, REPLAYS_BYTES_MAX } from './openings.js';
 import { roomEvent } from './room-event.js';
 import { Tail, TAILS_BYTES_MAX, tailsAreFull } from './tail.js';
@@ -90,16 +91,12 @@ test('a replay that is too much in bytes is given up while it is read, and none 
   await writing.room('a', 'ann');
   const reads: number[] = [];
   const counting = (counted: MemoryLog): EventLog =>
-    new Proxy(counted, {
-      get(target, property) {
-        const value: unknown = Reflect.get(target, property, target);
-        if (property !== 'readSubject') return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-        return async (partition: number, subject: string, range: SubjectRange) => {
-          const read = await target.readSubject(partition, subject, range);
-          // What makes the mark move is read once for all readers.
-          if (subject.startsWith('chat.0.room.')) reads.push(JSON.stringify(read.entries).length);
-          return read;
-        };
+    withParts(counted, {
+      readSubject: async (partition, subject, range) => {
+        const read = await counted.readSubject(partition, subject, range);
+        // What makes the mark move is read once for all readers.
+        if (subject.startsWith('chat.0.room.')) reads.push(JSON.stringify(read.entries).length);
+        return read;
       },
     });
   const feed = await feedOn(log, counting);

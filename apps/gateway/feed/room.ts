@@ -7,7 +7,7 @@
  * sequence. What goes out is collected in a tick, joined, and written once to every reader.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { LIMITS, type LogSubject, parseLogSubject, type MemberState } from '#contract';
+import { LIMITS, type LogSubject, parseLogSubject, type MemberState, type Subjects } from '#contract';
 import { LogUnavailableError, type EventLog, type StoredEntry, type Subscription } from '#event-log';
 import type { Encoding } from './encoding.js';
 import { orCrash } from './or-crash.js';
@@ -26,6 +26,7 @@ const STATES_MIN = 64;
 /** What a room needs of the feed. */
 export interface RoomHost {
   readonly log: EventLog;
+  readonly subjects: Subjects;
   /** Up to where the room's partition has been verified. */
   mark(partition: number): number;
   /** The room has something to write at the end of this tick. */
@@ -57,6 +58,7 @@ interface Group {
 }
 
 export class Room {
+  readonly partition: number;
   readonly tail = new Tail(Number.MAX_SAFE_INTEGER);
   /** When the last reader left, ms; undefined while there are any. */
   idleSinceMs: number | undefined;
@@ -84,18 +86,17 @@ export class Room {
   private ready: Promise<void> = Promise.resolve();
   private subscription: Subscription | undefined;
   private closed = false;
+  private readonly timeline: string;
   /** What its timeline's subject says. */
   private readonly place: LogSubject & { kind: 'timeline' };
 
   constructor(
     readonly id: string,
-    readonly partition: number,
-    private readonly timeline: string,
-    /** Of all its subjects. */
-    private readonly everything: string,
     private readonly host: RoomHost,
   ) {
-    this.place = { kind: 'timeline', partition, roomId: id };
+    this.partition = host.subjects.partitionOfRoom(id);
+    this.timeline = host.subjects.timeline(id);
+    this.place = { kind: 'timeline', partition: this.partition, roomId: id };
   }
 
   get readerCount(): number {
@@ -315,7 +316,8 @@ export class Room {
   private async readOn(after: number, upTo: number): Promise<number> {
     const range = { after, upTo, max: FILL_ENTRIES_MAX };
     try {
-      const { entries, complete } = await this.host.log.readSubject(this.partition, this.everything, range);
+      const { log, subjects } = this.host;
+      const { entries, complete } = await log.readSubject(this.partition, subjects.room(this.id), range);
       // Members too: who left in it is shown nothing of what came after that.
       for (const entry of entries) this.take(entry);
       // What the log does not have between two entries is gone for good (erased): the chain goes on over it.

@@ -3,7 +3,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import { formatCursor, type ServerFrameOf } from '#contract';
 import { waitUntil } from '#embedded';
 import type { EventLog, StoredEntry } from '#event-log';
-import type { MemoryLog } from '#event-log/memory';
+import { withParts } from '#testing';
 import { TestFeed, type TestFeedOptions, Writing } from './test-feed.js';
 
 const feeds: TestFeed[] = [];
@@ -36,16 +36,10 @@ test('who joined before they came, seen by the room and not yet covered by the m
 });
 
 /** A leader that has lost its followers, and has not noticed: it ends where it ended then. */
-function behind(log: MemoryLog, ends: { value: readonly number[] | undefined }): EventLog {
-  return new Proxy<EventLog>(log, {
-    get(target, name) {
-      if (name === 'lastSequence')
-        return async (partition: number) => ends.value?.[partition] ?? (await target.lastSequence(partition));
-      const value = target[name as keyof EventLog] as unknown;
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
+const behind = (log: EventLog, ends: { value: readonly number[] | undefined }): EventLog =>
+  withParts(log, {
+    lastSequence: async (partition) => ends.value?.[partition] ?? (await log.lastSequence(partition)),
   });
-}
 
 test('a leader that is behind what the views have is asked again: nobody is shown what came before their joining', async () => {
   const ends: { value: readonly number[] | undefined } = { value: undefined };
@@ -67,14 +61,9 @@ test('a leader that is behind what the views have is asked again: nobody is show
 
 test('where a leader that is none any more says what a timeline ends with, nothing is shown a second time', async () => {
   const old: { entry?: StoredEntry } = {};
-  const seen = (log: MemoryLog): EventLog =>
-    new Proxy<EventLog>(log, {
-      get(target, name) {
-        const value = target[name as keyof EventLog] as unknown;
-        if (name === 'last')
-          return async (subject: string) => (subject === old.entry?.subject ? old.entry : target.last(subject));
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
+  const seen = (log: EventLog): EventLog =>
+    withParts(log, {
+      last: async (subject) => (subject === old.entry?.subject ? old.entry : log.last(subject)),
     });
   const t = await feedWith({ seen });
   await t.writing.room('a', 'ann');

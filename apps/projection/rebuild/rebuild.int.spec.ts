@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { lastValueFrom } from 'rxjs';
-import type { EventLog, StoredEntry } from '#event-log';
+import type { StoredEntry } from '#event-log';
 import { type Database, getMessage, getRoom, inboxOf, listDeadLetters, projections, withNeeds } from '#read-models';
+import { withParts } from '#testing';
 import { allRows, eventually, fold, PARTITIONS, quiet, subjects, usePlatform } from '../test-platform.js';
 import { rebuild } from './rebuild.js';
 
@@ -10,15 +11,6 @@ const never = new AbortController().signal;
 
 const rebuilt = (database: Database, models = projections) =>
   rebuild({ database, log: platform.log, retryAttempts: 2, logger: quiet, progress: () => undefined }, models, never);
-
-/** The same log, but for the methods given. */
-const withMethods = (log: EventLog, methods: Partial<EventLog>): EventLog =>
-  new Proxy(log, {
-    get(target, name) {
-      const given: unknown = Reflect.get(methods, name) ?? Reflect.get(target, name, target);
-      return typeof given === 'function' ? (given.bind(target) as unknown) : given;
-    },
-  });
 
 const generations = async (views: Database): Promise<number[]> => {
   const rows: { generation: number }[] = await views.source.query('select distinct generation from checkpoints');
@@ -179,7 +171,7 @@ describe('an operator', () => {
         ? { ...entry, decoded: { kind: 'unreadable', reason: 'not yet' } }
         : entry;
     const { log } = platform;
-    const blind = withMethods(log, {
+    const blind = withParts(log, {
       follow: (options, onBatch) => log.follow(options, (entries, last) => onBatch(entries.map(unreadable), last)),
       entry: async () => undefined,
     });
