@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { MessageView, ServerFrameOf } from '#contract';
-import { type ChatState, fetched, initialState, reduce } from './state.js';
+import { type ChatState, fetched, initialState, placed, reduce } from './state.js';
 
 const MAX = 100;
 const room = (seq = 0) => ({ room: 'tea', kind: 'room' as const, name: 'Tea', role: 'member', seq, ordinal: 0 });
@@ -96,6 +96,13 @@ describe('a room that is fetched again', () => {
     const stale = apply(started, message(3, 0), message(90, 80));
     const state = fetched(stale, 'tea', { items: [90, 80, 70].map(view), isAll: false }, MAX);
     expect(seqsOf(state)).toEqual([70, 80, 90]);
+  });
+
+  test('keeps an own message that the page is too old for', () => {
+    const own = { ...view(95), room: 'tea', at: '' };
+    const stale = placed(apply(started, message(3, 0), message(90, 80)), own, MAX);
+    const page = { items: [90, 80, 70].map(view), isAll: false };
+    expect(seqsOf(fetched(stale, 'tea', page, MAX))).toEqual([70, 80, 90, 95]);
   });
 
   test('after a resume that was not recovered every known room is fetched', () => {

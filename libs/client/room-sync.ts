@@ -8,7 +8,7 @@ import { RefusedError } from './errors.js';
 import type { HistoryOptions, HttpApi } from './http.js';
 import { type ChatState, described, fetched, initialState, reduce } from './state.js';
 
-/** Frames that wait while a room is fetched again; what comes on top is a hole again, and is fetched again. */
+/** Frames of a room that wait while it is fetched again. Of what comes on top the newest is kept: it shows the hole, which is fetched again. */
 const HELD_FRAMES_MAX = 5_000;
 const REFETCH_LIMIT = 100;
 /** A fetch that fails is made again after this time, for as long as the client is open. */
@@ -34,6 +34,8 @@ export class RoomSync {
   private readonly held = new Map<string, FeedFrame[]>();
   /** The last sequence that a room had when it began to lack something. */
   private readonly missedAfter = new Map<string, number>();
+  /** How often the rooms began again: a page that was asked for before does not join what they have now. */
+  private beginnings = 0;
   private closed = false;
 
   constructor(private readonly options: RoomSyncOptions) {}
@@ -44,7 +46,10 @@ export class RoomSync {
   }
 
   welcome(frame: ServerFrameOf<'welcome'>): void {
-    this.held.clear();
+    if (!frame.recovered) {
+      this.beginnings += 1;
+      this.held.clear();
+    }
     this.reduce(frame);
   }
 
@@ -59,9 +64,11 @@ export class RoomSync {
 
   /** Fetches the newest messages of a room. @throws RefusedError */
   async fetch(roomId: string): Promise<void> {
+    const { beginnings } = this;
     const cursor = this.options.cursor();
     const query: HistoryOptions = { limit: REFETCH_LIMIT, ...(cursor === undefined ? {} : { position: cursor }) };
     const { items, next } = await this.options.http.history(roomId, query);
+    if (beginnings !== this.beginnings) return this.fetch(roomId);
     this.fetched(roomId, { items, isAll: next === null });
   }
 
@@ -77,6 +84,12 @@ export class RoomSync {
     for (const frame of held) this.take(frame);
   }
 
+  /** Nobody may read it any more: nothing goes before what is held. */
+  private giveUp(roomId: string): void {
+    this.held.delete(roomId);
+    this.fetched(roomId, { items: [], isAll: true });
+  }
+
   private reduce(frame: ServerFrame): void {
     const before = this.state;
     const { state, refetch, news } = reduce(before, frame, this.options.messagesPerRoom);
@@ -86,7 +99,7 @@ export class RoomSync {
       if (frame.op === 'event' || frame.op === 'skip') this.hold(frame);
       this.persist(
         () => this.fetch(roomId),
-        () => this.fetched(roomId, { items: [], isAll: true }),
+        () => this.giveUp(roomId),
       );
     }
     if (!news || frame.op !== 'event') return;
@@ -99,7 +112,8 @@ export class RoomSync {
     if (frame.prev === undefined || this.state.rooms.get(frame.room)?.stale !== true) return false;
     const held = this.held.get(frame.room) ?? [];
     this.held.set(frame.room, held);
-    if (held.length < HELD_FRAMES_MAX) held.push(frame);
+    if (held.length === HELD_FRAMES_MAX) held.pop();
+    held.push(frame);
     return true;
   }
 

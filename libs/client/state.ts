@@ -100,7 +100,8 @@ export function fetched(
   if (room === undefined) return state;
   const seqs = page.items.map(({ seq }) => seq);
   const reachesBack = page.isAll || Math.min(...seqs) <= room.lastSeq;
-  const kept = reachesBack ? room.messages : [];
+  // Own messages may have their place before the views that the page is from.
+  const kept = reachesBack ? room.messages : room.messages.filter(({ seq }) => seq > Math.max(...seqs));
   const messages = mergeMessages(kept, page.items.map(messageOfView), messagesPerRoom);
   const lastSeq = Math.max(room.lastSeq, ...seqs);
   return withRoom(state, { ...room, messages, lastSeq, stale: false });
@@ -177,7 +178,9 @@ function advance(
 }
 
 function stateEvent(state: ChatState, frame: EventFrame): Reduced {
-  const room = state.rooms.get(frame.room) ?? unknownRoom(frame.room, 0);
+  const isOwnJoining = frame.type === 'member.joined' && frame.data['userId'] === state.user;
+  // What was said before is history and not a hole: whoever wants it asks for it.
+  const room = state.rooms.get(frame.room) ?? unknownRoom(frame.room, isOwnJoining ? frame.seq : 0);
   const changed = frame.type.startsWith('member.') ? memberEvent(state.user, room, frame) : roomEvent(room, frame);
   if (changed === undefined) return { state, refetch: [], news: false };
   return { state: withRoom(state, changed), refetch: [], news: true };
