@@ -36,8 +36,6 @@ const ROOM_IDLE_MS = 60_000;
 /** Active readers get a cursor this often, soon enough for a late sweep to keep the contract's limit; all others this often. */
 const CURSORS_MS = LIMITS.cursorMs - 1_500;
 const CURSORS_FOR_ALL_MS = 60_000;
-/** Entries of one subject that are read because a notice named it. */
-const MISSING_ENTRIES_MAX = 1_000;
 
 export interface FeedOptions {
   readonly log: EventLog;
@@ -321,9 +319,8 @@ export class Feed {
   }
 
   private async readMissing(partition: number, subject: string, upTo: number, after: number): Promise<void> {
-    const range = { after, upTo, max: MISSING_ENTRIES_MAX };
-    const { entries } = await this.log.readSubject(partition, subject, range);
-    for (const entry of entries) this.offer(entry);
+    for await (const entries of this.reads.pages(partition, subject, { after, upTo }))
+      for (const entry of entries) this.offer(entry);
     const parsed = parseLogSubject(subject);
     // A room that holds it has not taken it yet, and must not find the mark beyond it then.
     if (parsed !== undefined && 'roomId' in parsed) await this.rooms.get(parsed.roomId)?.room.settled();

@@ -96,3 +96,16 @@ test('who leaves and comes again while being connected, and the leaving is lost,
   await t.settle();
   expect(bob.timeline('a')).toEqual(['before', 'the last of the first stay', 'of the second stay']);
 });
+
+test('of more states than one read has, all lost on the way, the last one is taken', async () => {
+  const t = await feedThatLoses(({ decoded }) => decoded.kind === 'event' && decoded.event.type === 'RosterChanged');
+  await t.writing.room('a', 'ann');
+  await t.open('ann');
+  for (let members = 2; members <= 1_500; members += 1) await t.writing.roster('a', members);
+  t.startTails();
+  const end = await t.log.lastSequence(t.subjects.partitionOfRoom('a'));
+  await t.feed.reach(
+    Array.from({ length: t.log.partitions }, (_, p) => (p === t.subjects.partitionOfRoom('a') ? end : 0)),
+  );
+  expect(t.feed.activeRoom('a')?.members).toBe(1_500);
+});

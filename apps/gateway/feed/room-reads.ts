@@ -10,10 +10,14 @@ import type { Room } from './room.js';
 const READ_ENTRIES_MAX = 1_000;
 const READ_BYTES_MAX = 1024 * 1024;
 
-interface Range {
-  readonly roomId: string;
+/** Of sequences: `after` is exclusive, `upTo` inclusive. */
+interface Span {
   readonly after: number;
   readonly upTo: number;
+}
+
+interface Range extends Span {
+  readonly roomId: string;
   /** As far as it is known: of the room as it is now. */
   readonly members: number;
   readonly participants: readonly string[] | undefined;
@@ -87,14 +91,14 @@ export class RoomReads {
   /** A user's own comings and goings in a room. */
   async membershipsOf(roomId: string, userId: string, after: number, upTo: number): Promise<RoomEvent[]> {
     const partition = this.subjects.partitionOfRoom(roomId);
-    const range = { after, upTo, max: READ_ENTRIES_MAX };
-    const { entries } = await this.log.readSubject(partition, this.subjects.member(roomId, userId), range);
+    const entries = await this.entries(partition, this.subjects.member(roomId, userId), { after, upTo });
     return entries.flatMap(membershipEvent);
   }
 
   /** The events of a range, from the log. */
   async between(range: Range, budget: Budget = UNBOUNDED): Promise<RoomEvent[]> {
-    const entries = await this.entries(this.subjects.room(range.roomId), range, budget);
+    const partition = this.subjects.partitionOfRoom(range.roomId);
+    const entries = await this.entries(partition, this.subjects.room(range.roomId), range, budget);
     const hasTimeline = entries.some((entry) => parseLogSubject(entry.subject)?.kind === 'timeline');
     const nowhere = { timelineSeq: 0, ordinal: 0 };
     return placed(entries, hasTimeline ? await this.places.at(range.roomId, range.after) : nowhere, range);
@@ -102,22 +106,34 @@ export class RoomReads {
 
   /** Those of the timeline alone: a crowd that leaves at once does not read each other's leaving. */
   async timelineBetween(range: Range, start: Place): Promise<RoomEvent[]> {
-    return placed(await this.entries(this.subjects.timeline(range.roomId), range, UNBOUNDED), start, range);
+    const partition = this.subjects.partitionOfRoom(range.roomId);
+    return placed(await this.entries(partition, this.subjects.timeline(range.roomId), range), start, range);
   }
 
-  private async entries(subject: string, range: Range, budget: Budget): Promise<StoredEntry[]> {
-    const { roomId, upTo } = range;
-    const partition = this.subjects.partitionOfRoom(roomId);
+  private async entries(
+    partition: number,
+    subject: string,
+    span: Span,
+    budget: Budget = UNBOUNDED,
+  ): Promise<StoredEntry[]> {
     const entries: StoredEntry[] = [];
-    for (let after = range.after, complete = false; !complete;) {
-      const page = { after, upTo, max: READ_ENTRIES_MAX, maxBytes: READ_BYTES_MAX };
-      const read = await this.log.readSubject(partition, subject, page);
-      budget.take(read.entries.length, textBytesOf(read.entries));
-      entries.push(...read.entries);
-      complete = read.complete || read.entries.length === 0;
-      after = entries[entries.length - 1]?.seq ?? after;
+    for await (const page of this.pages(partition, subject, span)) {
+      budget.take(page.length, textBytesOf(page));
+      entries.push(...page);
     }
     return entries;
+  }
+
+  /** All that a subject has in a span, read by read. */
+  async *pages(partition: number, subject: string, { after, upTo }: Span): AsyncGenerator<StoredEntry[]> {
+    for (let from = after, complete = false; !complete;) {
+      const range = { after: from, upTo, max: READ_ENTRIES_MAX, maxBytes: READ_BYTES_MAX };
+      const read = await this.log.readSubject(partition, subject, range);
+      yield read.entries;
+      const last = read.entries.at(-1);
+      complete = read.complete || last === undefined;
+      from = last?.seq ?? from;
+    }
   }
 }
 
