@@ -51,7 +51,8 @@ export class Partition {
       orCrash((notice) => this.receive(notice)),
     );
     this.heardAtMs = nowMs;
-    this.mark = Math.max(this.mark, await this.host.log.lastSequence(this.number));
+    const end = await this.host.log.lastSequence(this.number);
+    this.mark = Math.max(this.mark, end);
   }
 
   async stop(): Promise<void> {

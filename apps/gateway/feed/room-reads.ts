@@ -126,13 +126,13 @@ export class RoomReads {
 
   /** All that a subject has in a span, read by read. */
   async *pages(partition: number, subject: string, { after, upTo }: Span): AsyncGenerator<StoredEntry[]> {
-    for (let from = after, complete = false; !complete;) {
+    for (let from = after; ;) {
       const range = { after: from, upTo, max: READ_ENTRIES_MAX, maxBytes: READ_BYTES_MAX };
-      const read = await this.log.readSubject(partition, subject, range);
-      yield read.entries;
-      const last = read.entries.at(-1);
-      complete = read.complete || last === undefined;
-      from = last?.seq ?? from;
+      const { entries, complete } = await this.log.readSubject(partition, subject, range);
+      yield entries;
+      const last = entries.at(-1);
+      if (complete || last === undefined) return;
+      from = last.seq;
     }
   }
 }
