@@ -11,7 +11,9 @@ export const PARTS = {
   resume: {
     mutate: [feed('{opening,room,room-reads,tail,local-user,visible,partition}.ts'), 'libs/client/room-sync.ts'],
     judges: [
-      ...['feed', 'lost-copies', 'openings', 'stale', 'tail', 'visible'].map((name) => feed(`${name}.spec.ts`)),
+      ...['feed', 'local-user', 'lost-copies', 'openings', 'partition', 'room-reads', 'stale', 'tail', 'visible'].map(
+        (name) => feed(`${name}.spec.ts`),
+      ),
       ...['reducer', 'room-sync', 'testing'].map((name) => `libs/client/${name}.spec.ts`),
     ],
   },
