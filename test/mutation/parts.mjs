@@ -14,6 +14,7 @@ export const PARTS = {
       ...['feed', 'local-user', 'lost-copies', 'openings', 'partition', 'room-reads', 'stale', 'tail', 'visible'].map(
         (name) => feed(`${name}.spec.ts`),
       ),
+      'apps/gateway/queues.spec.ts',
       ...['reducer', 'room-sync', 'testing'].map((name) => `libs/client/${name}.spec.ts`),
     ],
   },

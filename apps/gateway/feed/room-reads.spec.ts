@@ -270,7 +270,7 @@ describe('a room up to now', () => {
       run(7, 20),
       run(4, 20),
     ]);
-    expect(asked.map((each) => each.split(' ')[1])).toEqual(['6', '3']);
+    expect([asked.map((each) => each.split(' ')[1]), room.tail.from]).toEqual([['6', '3'], 10]);
     room.tail.clear();
   });
 

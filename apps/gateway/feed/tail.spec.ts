@@ -102,6 +102,9 @@ describe('a tail', () => {
     expect([tail.from, tail.after(0)]).toEqual([42, []]);
     grow(tail, 43, 32, (seq) => messageOf(NARROW_BYTES / 32, seq));
     expect(tail.from).toBe(42);
+    tail.clear();
+    grow(tail, 75, 512);
+    expect(tail.from).toBe(74);
   });
 
   test('that is empty stays where it is when it is cleared', () => {
@@ -217,9 +220,9 @@ describe('tails together', () => {
     tail.extend(0, 1, [messageOf(WIDE_BYTES, 1)]);
     expect([tail.from, tailsAreFull()]).toEqual([0, false]);
     tail.clear();
-    const late = newTail(1);
+    const [late, other] = [newTail(1), newTail(0)];
+    other.add(join(1));
     late.widen();
-    late.add(join(2));
     late.extend(0, 1, [messageOf(WIDE_BYTES, 1)]);
     expect(late.from).toBe(1);
   });
