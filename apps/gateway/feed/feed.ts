@@ -319,10 +319,18 @@ export class Feed {
   }
 
   private async readMissing(partition: number, subject: string, upTo: number, after: number): Promise<void> {
-    for await (const entries of this.reads.pages(partition, subject, { after, upTo }))
+    for await (const entries of this.reads.pages(partition, subject, { after, upTo })) {
+      // Behind a hole there may be no place left.
+      await this.settled(subject);
       for (const entry of entries) this.offer(entry);
-    const parsed = parseLogSubject(subject);
+    }
     // A room that holds it has not taken it yet, and must not find the mark beyond it then.
+    await this.settled(subject);
+  }
+
+  /** The room of a subject holds nothing, if it has one here. */
+  private async settled(subject: string): Promise<void> {
+    const parsed = parseLogSubject(subject);
     if (parsed !== undefined && 'roomId' in parsed) await this.rooms.get(parsed.roomId)?.room.settled();
   }
 

@@ -1,8 +1,11 @@
 /** Live copies of memberships that are lost on the way, and what may still not be shown because of it. */
 import { afterEach, expect, test } from '@jest/globals';
+import { waitUntil } from '#embedded';
 import type { EventLog, StoredEntry } from '#event-log';
 import { withParts } from '#testing';
+import { HELD_ENTRIES_MAX } from './room.js';
 import { TestFeed, type TestFeedOptions, Writing } from './test-feed.js';
+import { gate } from './test-room.js';
 
 const feeds: TestFeed[] = [];
 afterEach(async () => {
@@ -108,4 +111,36 @@ test('of more states than one read has, all lost on the way, the last one is tak
     Array.from({ length: t.log.partitions }, (_, p) => (p === t.subjects.partitionOfRoom('a') ? end : 0)),
   );
   expect(t.feed.activeRoom('a')?.members).toBe(1_500);
+});
+
+test('a leaving that found no place behind a hole is taken all the same: whoever left is shown nothing of what came after it', async () => {
+  const read = gate();
+  const seen = (log: EventLog): EventLog =>
+    withParts(log, {
+      readSubject: async (partition, subject, range) => {
+        if (subject.endsWith('.room.a.>')) await read.opened;
+        return log.readSubject(partition, subject, range);
+      },
+    });
+  const copies: StoredEntry[] = [];
+  const t = await feedThatLoses((entry) => copies.push(entry) > 0, { seen });
+  await t.writing.room('a', 'ann');
+  await t.writing.join('a', 'bob');
+  const bob = await t.open('bob');
+  await t.writing.send('a', 'ann', 'lost');
+  await t.writing.send('a', 'ann', 'held');
+  const [held] = copies.slice(-1);
+  for (let i = 0; held !== undefined && i < HELD_ENTRIES_MAX; i += 1) t.feed.activeRoom('a')?.receive(held);
+  const left = await t.writing.leave('a', 'bob');
+  // Silence makes the gateway read the log itself.
+  t.nowMs = performance.now() + 6_000;
+  t.feed.sweep();
+  await t.settle();
+  read.open();
+  await waitUntil('the mark covers it', 5_000, () => t.feed.mark(t.subjects.partitionOfRoom('a')) >= left);
+  await t.writing.send('a', 'ann', 'after it');
+  for (const copy of copies.slice(-1)) t.feed.offer(copy);
+  await t.settle();
+  expect(bob.timeline('a')).toEqual(['lost', 'held']);
+  expect(bob.events('a').at(-1)).toBe('member.left');
 });
