@@ -240,6 +240,8 @@ export class Feed {
   }
 
   attach(room: Room, reader: Reader): void {
+    // It ended while the reader read its past, and hears nothing any more.
+    if (this.activeRoom(room.id) !== room) return reader.close(CLOSE.replayFailed, 'the room cannot go on');
     if (room.readerCount < this.options.roomSubscribersMax) return room.attach(reader);
     // Another gateway may have a place: so this is a code to reconnect with.
     reader.close(CLOSE.draining, `room ${room.id} has too many subscribers on this gateway`);

@@ -116,7 +116,7 @@ export class Room {
   /** Resolves when nothing is held any more: what was received before has been taken. */
   async settled(): Promise<void> {
     await this.ready;
-    while (this.held !== undefined && this.filling !== undefined && !this.closed) await this.filling;
+    while (this.filling !== undefined) await this.filling;
   }
 
   private async begin(liveSubject: string, locate: () => Promise<RoomStart>): Promise<void> {
@@ -124,6 +124,7 @@ export class Room {
       liveSubject,
       orCrash((entry) => this.receive(entry)),
     );
+    if (this.closed) return this.subscription.stop();
     const start = await locate();
     this.timelineSeq = start.timelineSeq;
     this.ordinal = start.ordinal;
@@ -142,7 +143,6 @@ export class Room {
   }
 
   receive(entry: StoredEntry): void {
-    if (this.closed) return;
     if (this.held === undefined) return this.take(entry);
     if (this.held.length < HELD_ENTRIES_MAX) this.held.push(entry);
   }
@@ -213,6 +213,7 @@ export class Room {
   }
 
   private take(entry: StoredEntry): void {
+    if (this.closed) return;
     // Nearly everything is, and it need not be taken apart for that.
     if (entry.subject === this.timeline) return this.takeTimeline(entry);
     const subject = parseLogSubject(entry.subject);
@@ -297,16 +298,22 @@ export class Room {
     if (this.filling === undefined) this.fill(this.missing).catch((error: unknown) => this.host.fault(this, error));
   }
 
+  /** Only of what is not known: it waits for the log at least once, and so does not end before it is noted as under way. */
   private fill(upTo: number): Promise<void> {
-    this.filling ??= this.fillHoles(upTo).finally(() => (this.filling = undefined));
+    this.filling ??= this.fillHoles(upTo);
     return this.filling;
   }
 
   private async fillHoles(upTo: number): Promise<void> {
     this.held ??= [];
-    for (let goal: number | undefined = upTo; goal !== undefined && !this.closed; goal = this.release())
-      for (let after = this.knownUpTo(); !this.closed && this.knownUpTo() < goal;)
-        after = await this.readOn(after, goal);
+    try {
+      for (let goal: number | undefined = upTo; goal !== undefined && !this.closed; goal = this.release())
+        for (let after = this.knownUpTo(); !this.closed && this.knownUpTo() < goal;)
+          after = await this.readOn(after, goal);
+    } finally {
+      // At once, not when whoever waits goes on: an entry that comes in between may be behind another hole.
+      this.filling = undefined;
+    }
   }
 
   /**
