@@ -11,9 +11,20 @@ export const PARTS = {
   resume: {
     mutate: [feed('{opening,room,room-reads,tail,local-user,visible,partition}.ts'), 'libs/client/room-sync.ts'],
     judges: [
-      ...['feed', 'local-user', 'lost-copies', 'openings', 'partition', 'room-reads', 'stale', 'tail', 'visible'].map(
-        (name) => feed(`${name}.spec.ts`),
-      ),
+      ...[
+        'feed',
+        'local-user',
+        'lost-copies',
+        'openings',
+        'partition',
+        'room',
+        'room-holes',
+        'room-readers',
+        'room-reads',
+        'stale',
+        'tail',
+        'visible',
+      ].map((name) => feed(`${name}.spec.ts`)),
       'apps/gateway/queues.spec.ts',
       ...['reducer', 'room-sync', 'testing'].map((name) => `libs/client/${name}.spec.ts`),
     ],
