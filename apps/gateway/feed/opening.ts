@@ -227,37 +227,23 @@ class Opening {
     const before = await this.wasMember(roomId, after, known);
     const changes = (this.changes.get(roomId) ?? []).filter(({ seq }) => seq > after);
     const last = changes.at(-1);
-    const goesOn = (last === undefined ? before : isIn(last)) && this.isMember(roomId);
+    const wentOn = last === undefined ? before : isIn(last);
     const open = openStay(changes, before);
     const from = open === undefined ? after : open.seq - 1;
-    const current = goesOn ? await this.attach(roomId, from, open, known, budget) : undefined;
-    const endedUpTo = current === undefined ? this.lastEnd(roomId) : from;
+    const current = wentOn && this.isMember(roomId) ? await this.attach(roomId, from, open, known, budget) : undefined;
+    const endedUpTo = current === undefined ? Math.max(after, this.endOf(roomId)) : from;
     const { memberCount = 0, participants } = known ?? {};
     const range = { roomId, after, upTo: endedUpTo, members: memberCount, participants };
     const ended = endedUpTo > after ? await feed.reads.between(range, budget) : [];
-    if (current === undefined) reader.noteShown(roomId, this.shownTo(roomId, Math.max(after, endedUpTo), before));
-    const now = current?.now ?? (await feed.places.at(roomId, Math.max(after, endedUpTo)));
+    // What has changed since is looked at in the end.
+    if (current === undefined) reader.noteShown(roomId, { upTo: endedUpTo, isMember: wentOn });
+    const now = current?.now ?? (await feed.places.at(roomId, endedUpTo));
     const events = [...ended, ...(current?.events ?? [])];
     const chunks = [...visibleTo(this.userId, ended, before), ...(current?.visible ?? [])]
       .map((event) => replayBytes(reader, event))
       .filter((bytes) => bytes !== undefined);
     budget.takeBytes(chunks.reduce((sum, { length }) => sum + length, 0));
     return { roomId, ...placeBefore(events, now), chunks };
-  }
-
-  /** A stay that goes on there goes on in what is shown next; beyond the ends, `lastEnd` is where one has ended. */
-  private shownTo(roomId: string, upTo: number, before: boolean): Shown {
-    const end = this.ends[this.feed.subjects.partitionOfRoom(roomId)] ?? 0;
-    const last = (this.changes.get(roomId) ?? []).findLast(({ seq }) => seq <= upTo);
-    return { upTo, isMember: upTo <= end && (last === undefined ? before : isIn(last)) };
-  }
-
-  /** Up to where all stays have ended: one that began since is looked at in the end. */
-  private lastEnd(roomId: string): number {
-    const end = this.ends[this.feed.subjects.partitionOfRoom(roomId)] ?? 0;
-    const known = this.reader.user.memberships.get(roomId);
-    if (known === undefined || known.seq <= end) return end;
-    return known.member ? known.since - 1 : known.seq;
   }
 
   /** The stay that goes on. Undefined when the user came or went meanwhile: then it is looked at again in the end. */
@@ -273,7 +259,7 @@ class Opening {
     const room = await feed.activate(roomId, anchor);
     const finish = (events: RoomEvent[]) => {
       this.stillThere();
-      if (!this.isMember(roomId) || hasLeft(events, userId, this.ends[room.partition] ?? 0)) return undefined;
+      if (!this.isMember(roomId) || hasLeft(events, userId, this.endOf(roomId))) return undefined;
       const joined = open === undefined || events.some(({ seq }) => seq === open.seq) ? events : [open, ...events];
       reader.user.stayedSince(roomId, open?.seq ?? after);
       feed.attach(room, reader);
@@ -340,8 +326,11 @@ class Opening {
 
   /** A room that was not among those of the snapshot, nor among the changes up to the ends, had nothing to show up to there. */
   private shown(roomId: string): Shown {
-    const end = this.ends[this.feed.subjects.partitionOfRoom(roomId)] ?? 0;
-    return this.reader.shownOf(roomId) ?? { upTo: end, isMember: false };
+    return this.reader.shownOf(roomId) ?? { upTo: this.endOf(roomId), isMember: false };
+  }
+
+  private endOf(roomId: string): number {
+    return this.ends[this.feed.subjects.partitionOfRoom(roomId)] ?? 0;
   }
 
   private giveUpReplay(): void {
