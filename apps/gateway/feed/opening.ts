@@ -17,7 +17,7 @@ import { replayBytes } from './echo.js';
 import type { Feed } from './feed.js';
 import type { Reader, Shown } from './reader.js';
 import type { Place } from './places.js';
-import { memberOf, type RoomEvent } from './room-event.js';
+import { isJoining, memberOf, type RoomEvent } from './room-event.js';
 import { type ReplayBudget, replayBudget, TooMuchError } from './replay-budget.js';
 import { membershipEvent } from './room-reads.js';
 import type { UserRoom, UserRooms } from './views.js';
@@ -261,6 +261,7 @@ class Opening {
       this.stillThere();
       if (!this.isMember(roomId) || hasLeft(events, userId, this.endOf(roomId))) return undefined;
       const joined = open === undefined || events.some(({ seq }) => seq === open.seq) ? events : [open, ...events];
+      this.learnComing(roomId);
       reader.user.stayedSince(roomId, open?.seq ?? after);
       feed.attach(room, reader);
       reader.noteShown(roomId, { upTo: Number.POSITIVE_INFINITY, isMember: true });
@@ -287,6 +288,14 @@ class Opening {
     const change = this.changes.get(roomId)?.at(-1);
     const known = this.reader.user.memberships.get(roomId);
     return change !== undefined && change.seq > (known?.seq ?? 0) ? isIn(change) : (known?.member ?? false);
+  }
+
+  /** A coming that the room has yet to take: what the room is about to show from before it is not for this user. */
+  private learnComing(roomId: string): void {
+    const change = this.changes.get(roomId)?.at(-1);
+    const member = change === undefined ? undefined : memberOf(change);
+    if (change === undefined || member === undefined || this.reader.user.isMember(roomId)) return;
+    this.feed.onMembership(roomId, change.seq, member, isJoining(change.event));
   }
 
   private welcome({ seqs, recovered, replays }: Start): void {

@@ -143,10 +143,10 @@ const textBytesOf = (entries: readonly StoredEntry[]): number =>
 const textOf = (decoded: StoredEntry['decoded']): string | undefined =>
   decoded.kind === 'event' && decoded.event.type === 'MessageSent' ? decoded.event.data.content : undefined;
 
-/** A membership's entry without its surroundings. */
+/** A membership's entry without its surroundings. One that cannot be read changes nothing, here as where it comes live. */
 export function membershipEvent(entry: StoredEntry): RoomEvent[] {
   const subject = parseLogSubject(entry.subject);
-  if (subject?.kind !== 'member') return [];
+  if (subject?.kind !== 'member' || entry.decoded.kind !== 'event') return [];
   return [roomEvent(entry, subject, { prev: undefined, ordinal: 0, announced: true, participants: undefined })];
 }
 
