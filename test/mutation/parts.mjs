@@ -15,6 +15,8 @@ export const PARTS = {
         'feed',
         'local-user',
         'lost-copies',
+        'opening',
+        'opening-memberships',
         'openings',
         'partition',
         'room',
