@@ -1,6 +1,6 @@
 /** Whose room it was at the cursor, and whose it is now, where views, log and live delivery know different parts of it. */
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { type ChatEvent, EVENT_VERSION, formatCursor, type MemberState, type ServerFrameOf } from '#contract';
+import { type ChatEvent, EVENT_VERSION, formatCursor, LIMITS, type MemberState, type ServerFrameOf } from '#contract';
 import { waitUntil } from '#embedded';
 import type { EventLog, StoredEntry } from '#event-log';
 import { MemoryLog } from '#event-log/memory';
@@ -277,6 +277,26 @@ describe('who came or went since the cursor', () => {
     expect(ann.timeline('a')).toEqual(['lost', 'after it', 'for bob too']);
     expect(bob.events('a')).toEqual(['member.joined', 'message.sent']);
     expect(bob.timeline('a')).toEqual(['for bob too']);
+  });
+
+  test('and was changed behind what the room waits for: another device is told of the change, though one opens on it', async () => {
+    const t = await feedWith();
+    await t.writing.join('a', 'bob');
+    await t.writing.roster('a', LIMITS.announcedMembers + 1);
+    await t.stopViews();
+    const other = await t.open('bob');
+    let fill = (): void => undefined;
+    t.hooks.atRead = () => new Promise<void>((resolve) => (fill = resolve));
+    await t.writing.send('a', 'ann', 'lost');
+    await t.writing.send('a', 'ann', 'after it');
+    await t.settle();
+    await t.writing.mute('a', 'bob', true);
+    const opening = t.open('bob');
+    await t.settle();
+    fill();
+    await opening;
+    await t.settle();
+    expect(other.events('a')).toEqual(['message.sent', 'message.sent', 'member.updated']);
   });
 
   test('is shown the coming, where the room was located by a leader that was behind it', async () => {

@@ -193,7 +193,7 @@ describe('`welcome`', () => {
     const ann = await t.open('ann', from, 'origin', sink);
     await t.writing.send('b', 'bob', 'nor later');
     await t.settle();
-    expect(welcomeOf(ann).rooms.map(({ room }) => room)).toEqual(['a']);
+    expect(welcomeOf(ann).rooms).toMatchObject([{ room: 'a' }]);
     expect([ann.timeline('a'), ann.events('b')]).toEqual([['read'], []]);
   });
 });
