@@ -184,11 +184,14 @@ describe('a user’s own comings and goings', () => {
     expect(announced(changes)).toHaveLength(1_100);
   });
 
-  test('are made of entries of members, and of no others', async () => {
-    expect(membershipEvent(unreadable(3, 'chat.0.room.a.roster'))).toEqual([]);
-    expect(membershipEvent(unreadable(3, 'nothing of ours'))).toEqual([]);
-    const [event] = membershipEvent(unreadable(3, subjects.member('a', 'bob')));
-    expect(event).toMatchObject({ seq: 3, kind: 'member', prev: undefined, ordinal: 0, announced: true });
+  test('are made of entries of members that can be read, and of no others', async () => {
+    const seq = await writing.join('a', 'bob');
+    const joining = (await log.entry(0, seq))!;
+    for (const subject of [subjects.roster('a'), 'nothing of ours'])
+      expect(membershipEvent({ ...joining, subject })).toEqual([]);
+    expect(membershipEvent(unreadable(3, subjects.member('a', 'bob')))).toEqual([]);
+    const [event] = membershipEvent(joining);
+    expect(event).toMatchObject({ seq, kind: 'member', prev: undefined, ordinal: 0, announced: true });
   });
 });
 
