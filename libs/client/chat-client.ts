@@ -41,7 +41,7 @@ export interface PendingMessage {
   /** Absent for a channel that is named by its participants. */
   readonly room: string | undefined;
   readonly content: string;
-  /** Takes the message back; false when it is on its way already. */
+  /** Takes the message back; false when it is on its way already, or may have arrived before a connection was lost. */
   cancel(): boolean;
 }
 
@@ -327,8 +327,8 @@ export class ChatClient {
     const nowMs = this.clock.now();
     for (const request of this.outbox.due(nowMs)) request.sent = this.link.send({ ...request.frame, id: request.id });
     this.cancelRetry?.();
-    const nextMs = this.outbox.nextDueMs();
-    if (nextMs !== undefined) this.cancelRetry = this.clock.after(Math.max(0, nextMs - nowMs), () => this.flush());
+    const nextMs = this.outbox.nextDueMs(nowMs);
+    if (nextMs !== undefined) this.cancelRetry = this.clock.after(nextMs - nowMs, () => this.flush());
   }
 
   private pendingOf({ id, frame }: Request): PendingMessage {

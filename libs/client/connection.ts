@@ -73,6 +73,8 @@ export class Connection {
   private heardMs = 0;
   private heartbeatMs = 0;
   private readonly timers = new Map<'open' | 'beat' | 'retry', () => void>();
+  /** Grows with every attempt and every end: a token that comes for an earlier one comes too late. */
+  private attempt = 0;
   private nextUrl: number;
 
   constructor(private readonly options: ConnectionOptions) {
@@ -102,16 +104,20 @@ export class Connection {
   }
 
   private connect(): void {
-    this.enter('connecting');
+    this.drop();
+    const { attempt } = this;
+    const stillOn = (act: () => void): void => {
+      if (this.attempt === attempt) act();
+    };
     this.time('open', OPEN_MS, () => this.lost());
     this.options.token(this.tokenRefused).then(
-      (token) => this.dial(token),
-      () => this.lost(),
+      (token) => stillOn(() => this.dial(token)),
+      () => stillOn(() => this.lost()),
     );
+    this.enter('connecting');
   }
 
   private dial(token: string): void {
-    if (this.state !== 'connecting') return;
     const url = this.options.urls[this.nextUrl++ % this.options.urls.length] ?? '';
     const socket = new this.options.socket(url, [SUBPROTOCOL]);
     this.socket = socket;
@@ -180,6 +186,7 @@ export class Connection {
   }
 
   private drop(): void {
+    this.attempt += 1;
     for (const cancel of this.timers.values()) cancel();
     this.timers.clear();
     const socket = this.socket;

@@ -16,8 +16,16 @@ export class Emitter<T> {
     return () => void this.listeners.delete(listener);
   }
 
+  /** A listener that throws is an error of the application: it is thrown where nothing of the client's is under way. */
   emit(value: T): void {
-    for (const listener of [...this.listeners]) listener(value);
+    for (const listener of [...this.listeners])
+      try {
+        listener(value);
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
   }
 
   /** Ends all iterators; no more values come. */
@@ -38,7 +46,8 @@ export class Emitter<T> {
       wake();
     };
     const off = this.on((value) => {
-      queue.push(value);
+      // One more than it may lag behind says that it does.
+      if (queue.length <= ITERATOR_EVENTS_MAX) queue.push(value);
       wake();
     });
     this.enders.add(end);

@@ -21,6 +21,8 @@ export interface Request {
   readonly resolve: (ack: Ack) => void;
   readonly reject: (error: Error) => void;
   sent: boolean;
+  /** Its connection was lost before an answer: it may have been done. */
+  unknown: boolean;
   /** A temporary refusal: not before this time, ms of the client's clock. */
   notBeforeMs: number;
 }
@@ -42,7 +44,7 @@ export class Outbox {
     if (this.requests.size >= REQUESTS_MAX) return Promise.reject(new LimitError('outbox', REQUESTS_MAX));
     return new Promise((resolve, reject) => {
       const id = String(++this.ids);
-      this.requests.set(id, { id, lane, frame, resolve, reject, sent: false, notBeforeMs: 0 });
+      this.requests.set(id, { id, lane, frame, resolve, reject, sent: false, unknown: false, notBeforeMs: 0 });
     });
   }
 
@@ -58,17 +60,20 @@ export class Outbox {
     return due;
   }
 
-  /** When the next request that was told to wait may go, ms; undefined for none. */
-  nextDueMs(): number | undefined {
+  /** When the next request that has to wait may go, ms; undefined for none. */
+  nextDueMs(nowMs: number): number | undefined {
     const times = this.pending
-      .filter(({ sent, notBeforeMs }) => !sent && notBeforeMs > 0)
+      .filter(({ sent, notBeforeMs }) => !sent && notBeforeMs > nowMs)
       .map(({ notBeforeMs }) => notBeforeMs);
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
   /** The connection is gone: what was sent may have been done or not, and is sent again with its key. */
   connectionLost(): void {
-    for (const request of this.requests.values()) request.sent = false;
+    for (const request of this.requests.values()) {
+      request.unknown ||= request.sent;
+      request.sent = false;
+    }
   }
 
   acknowledged(ack: Ack): Request | undefined {
@@ -89,10 +94,10 @@ export class Outbox {
     request.reject(new RefusedError(code, message, temporary, retryMs));
   }
 
-  /** The application takes a request back that has not been sent. */
+  /** The application takes a request back; false where it is on its way, or may have been done. */
   cancel(id: string): boolean {
     const request = this.requests.get(id);
-    if (request === undefined || request.sent) return false;
+    if (request === undefined || request.sent || request.unknown) return false;
     this.requests.delete(id);
     request.reject(new ClosedError('taken back'));
     return true;

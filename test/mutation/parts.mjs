@@ -9,7 +9,10 @@ export const PARTS = {
     ),
   },
   resume: {
-    mutate: [feed('{opening,room,room-reads,tail,local-user,visible,partition}.ts'), 'libs/client/room-sync.ts'],
+    mutate: [
+      feed('{opening,room,room-reads,tail,local-user,visible,partition}.ts'),
+      'libs/client/{connection,outbox,room-sync,state}.ts',
+    ],
     judges: [
       ...[
         'feed',
@@ -28,7 +31,7 @@ export const PARTS = {
         'visible',
       ].map((name) => feed(`${name}.spec.ts`)),
       'apps/gateway/queues.spec.ts',
-      ...['reducer', 'room-sync', 'testing'].map((name) => `libs/client/${name}.spec.ts`),
+      ...['connection', 'outbox', 'reducer', 'room-sync', 'testing'].map((name) => `libs/client/${name}.spec.ts`),
     ],
   },
 };
