@@ -190,6 +190,7 @@ describe('a log that cannot be read', () => {
     const t = await new TestRoom(reading(away)).open();
     const [one, two] = await t.send('one', 'two');
     t.deliver(two);
+    await t.settle();
     await t.room.close();
     await t.room.settled();
     await t.room.fillTo(one ?? 0);

@@ -298,7 +298,6 @@ export class Room {
     if (this.filling === undefined) this.fill(this.missing).catch((error: unknown) => this.host.fault(this, error));
   }
 
-  /** Only of what is not known: it waits for the log at least once, and so does not end before it is noted as under way. */
   private fill(upTo: number): Promise<void> {
     this.filling ??= this.fillHoles(upTo);
     return this.filling;
@@ -306,6 +305,8 @@ export class Room {
 
   private async fillHoles(upTo: number): Promise<void> {
     this.held ??= [];
+    // So that it does not end before it is noted as under way.
+    await Promise.resolve();
     try {
       for (let goal: number | undefined = upTo; goal !== undefined && !this.closed; goal = this.release())
         for (let after = this.knownUpTo(); !this.closed && this.knownUpTo() < goal;)
