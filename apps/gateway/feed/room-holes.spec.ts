@@ -1,12 +1,15 @@
 /** What a room lacks: holes in its timeline, what they hold back, and what comes late. */
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { CLOSE } from '#contract';
+import { waitUntil } from '#embedded';
 import { type EventLog, LogUnavailableError, type SubjectRange } from '#event-log';
 import type { MemoryLog } from '#event-log/memory';
 import { withParts } from '#testing';
 import { HELD_ENTRIES_MAX } from './room.js';
 import { TestFeed, type TestReader, TestSink, Writing } from './test-feed.js';
 import { AT_THE_START, closeRooms, gate, TestRoom } from './test-room.js';
+
+const WITHIN_MS = 10_000;
 
 afterEach(closeRooms);
 
@@ -190,7 +193,7 @@ describe('a log that cannot be read', () => {
     const t = await new TestRoom(reading(away)).open();
     const [one, two] = await t.send('one', 'two');
     t.deliver(two);
-    await t.settle();
+    await waitUntil('the log is asked', WITHIN_MS, () => tries === 1);
     await t.room.close();
     await t.room.settled();
     await t.room.fillTo(one ?? 0);
