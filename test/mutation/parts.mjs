@@ -18,6 +18,7 @@ export const PARTS = {
         'feed',
         'local-user',
         'lost-copies',
+        'moments',
         'opening',
         'opening-memberships',
         'openings',

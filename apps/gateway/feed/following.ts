@@ -64,9 +64,10 @@ export class Following {
 
   /** Shows a reader all stays after what it has been shown, and attaches it if its user is a member then. */
   catchUp(reader: Reader, roomId: string, before: Shown): Promise<void> {
-    return reader.whileCatchingUp(roomId, async () => {
-      const shown = await this.bring(reader, roomId, before);
-      await this.bringOn(reader, roomId, shown);
+    return reader.whileCatchingUp(roomId, async (shown) => {
+      if (shown === undefined) return this.bringOn(reader, roomId, await this.bring(reader, roomId, before));
+      const isOver = shown === FOR_EVER && this.feed.activeRoom(roomId)?.isAttached(reader) !== true;
+      return this.bringOn(reader, roomId, isOver ? before : shown);
     });
   }
 
@@ -128,7 +129,7 @@ export class Following {
   }
 
   /** The user may have come again meanwhile, or come and gone. */
-  private async bringOn(reader: Reader, roomId: string, from: Shown): Promise<void> {
+  private async bringOn(reader: Reader, roomId: string, from: Shown): Promise<Shown> {
     let shown = from;
     reader.noteShown(roomId, shown);
     for (let tries = 1; this.isBehind(reader, roomId, shown.upTo); tries++) {
@@ -137,6 +138,7 @@ export class Following {
       shown = await this.bring(reader, roomId, shown);
       reader.noteShown(roomId, shown);
     }
+    return shown;
   }
 
   private sayGoodbye(reader: Reader, room: Room, event: RoomEvent): void {
@@ -145,7 +147,7 @@ export class Following {
       const range = { roomId, after, upTo: event.seq, members, participants };
       const rest = await this.feed.reads.timelineBetween(range, { timelineSeq: after, ordinal });
       this.write(reader, [...rest, announcedToSelf(event)]);
-      await this.bringOn(reader, roomId, { upTo: event.seq, isMember: false });
+      return this.bringOn(reader, roomId, { upTo: event.seq, isMember: false });
     });
     this.orClose(reader, goodbye);
   }

@@ -86,7 +86,7 @@ class Opening {
   ) {}
 
   async run(): Promise<void> {
-    const { feed, reader } = this;
+    const { feed } = this;
     const { value: start, written } = await feed.openings.read(() => this.read(), bytesOf);
     try {
       await feed.reach(start.seqs.map((seq, partition) => Math.min(seq, this.ends[partition] ?? 0)));
@@ -96,10 +96,6 @@ class Opening {
       written();
     }
     await this.followTheRest();
-    this.stillThere();
-    feed.flush();
-    reader.goLive();
-    feed.giveCursor(reader, 'caught_up');
   }
 
   /** All of the past, when its turn comes. */
@@ -320,7 +316,7 @@ class Opening {
     });
   }
 
-  /** Rooms that the user came into meanwhile, or came into and left, until there is none. */
+  /** Rooms that the user came into meanwhile, or came into and left, until there is none; in that moment the reader is live. */
   private async followTheRest(): Promise<void> {
     const { feed, reader } = this;
     for (;;) {
@@ -328,9 +324,15 @@ class Opening {
       const behind = [...reader.user.memberships.keys()].filter((roomId) =>
         feed.following.isBehind(reader, roomId, this.shown(roomId).upTo),
       );
-      if (behind.length === 0) return;
+      if (behind.length === 0) return this.goLive();
       for (const roomId of behind) await feed.following.catchUp(reader, roomId, this.shown(roomId));
     }
+  }
+
+  private goLive(): void {
+    this.feed.flush();
+    this.reader.goLive();
+    this.feed.giveCursor(this.reader, 'caught_up');
   }
 
   /** A room that was not among those of the snapshot, nor among the changes up to the ends, had nothing to show up to there. */

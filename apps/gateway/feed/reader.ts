@@ -27,6 +27,15 @@ interface Joining {
   readonly shown: Map<string, Shown>;
 }
 
+/** Goes on from what was shown by the one before it; undefined for none. */
+type Step = (shown: Shown | undefined) => Promise<Shown>;
+
+/** What brings a room to the present, and what has been asked for since. */
+interface CatchingUp {
+  readonly steps: Step[];
+  done: Promise<void>;
+}
+
 const nothingHeld = (): Joining => ({ held: [], heldBytes: 0, shown: new Map() });
 
 export class Reader {
@@ -39,7 +48,7 @@ export class Reader {
   private joining: Joining | undefined = nothingHeld();
   private closed = false;
   /** Rooms that are being brought to the present from the log. */
-  private catchingUp: Map<string, Promise<void>> | undefined;
+  private catchingUp: Map<string, CatchingUp> | undefined;
 
   constructor(
     /** The connection's own name. */
@@ -116,17 +125,29 @@ export class Reader {
     this.joining = undefined;
   }
 
-  /** One at a time for a room: whoever asks while it is under way waits for it. */
-  whileCatchingUp(roomId: string, work: () => Promise<void>): Promise<void> {
+  /** One at a time for a room: what is asked for while another is under way is done after it. */
+  whileCatchingUp(roomId: string, step: Step): Promise<void> {
     this.catchingUp ??= new Map();
     const running = this.catchingUp.get(roomId);
-    if (running !== undefined) return running;
-    const begun = work().finally(() => {
+    if (running !== undefined) {
+      running.steps.push(step);
+      return running.done;
+    }
+    const begun: CatchingUp = { steps: [step], done: Promise.resolve() };
+    this.catchingUp.set(roomId, begun);
+    begun.done = this.catchUp(roomId, begun.steps);
+    return begun.done;
+  }
+
+  private async catchUp(roomId: string, steps: Step[]): Promise<void> {
+    let shown: Shown | undefined;
+    try {
+      for (let step = steps.shift(); step !== undefined; step = steps.shift()) shown = await step(shown);
+    } finally {
+      // In the same moment in which nothing more was asked for: what comes next begins anew.
       this.catchingUp?.delete(roomId);
       if (this.catchingUp?.size === 0) this.catchingUp = undefined;
-    });
-    this.catchingUp.set(roomId, begun);
-    return begun;
+    }
   }
 
   private hold(joining: Joining, bytes: Buffer): void {
