@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { MessageView, ServerFrameOf } from '#contract';
-import { type ChatState, fetched, initialState, placed, reduce } from './state.js';
+import { type ChatState, described, fetched, initialState, placed, reduce } from './state.js';
 
 const MAX = 100;
 const room = (seq = 0) => ({ room: 'tea', kind: 'room' as const, name: 'Tea', role: 'member', seq, ordinal: 0 });
@@ -150,4 +150,160 @@ describe('state', () => {
     const state = frames.reduce((s, frame) => reduce(s, frame, 5).state, started);
     expect(seqsOf(state)).toEqual([16, 17, 18, 19, 20]);
   });
+});
+
+const said = (
+  type: ServerFrameOf<'event'>['type'],
+  seq: number,
+  data: Record<string, unknown>,
+  prev?: number,
+): ServerFrameOf<'event'> => ({
+  op: 'event',
+  type,
+  room: 'tea',
+  seq,
+  actor: 'bob',
+  at: '',
+  data,
+  ...(prev !== undefined && { prev }),
+});
+const tea = (state: ChatState) => state.rooms.get('tea');
+
+describe('who is in a room', () => {
+  const bob = (seq: number, data = {}) =>
+    said('member.updated', seq, { userId: 'bob', standing: 'member', role: 'moderator', muted: true, ...data });
+
+  test('is what the last event of each says, and changes nothing of one’s own', () => {
+    const state = apply(started, bob(4), bob(6, { role: 'member', muted: false }), bob(5));
+    expect([...(tea(state)?.members.values() ?? [])]).toEqual([
+      { userId: 'bob', role: 'member', muted: false, seq: 6 },
+    ]);
+    expect(tea(state)).toMatchObject({ role: 'member', joined: true, name: 'Tea', lastSeq: 0 });
+    expect(tea(apply(started, bob(4)))?.members.get('bob')).toMatchObject({ role: 'moderator', muted: true });
+    expect(tea(apply(started, said('member.left', 4, { userId: 'bob', standing: 'left' })))?.joined).toBe(true);
+  });
+
+  test('is no news when it is repeated', () => {
+    const state = apply(started, bob(4));
+    expect(reduce(state, bob(4), MAX)).toEqual({ state, refetch: [], news: false });
+    expect(reduce(state, bob(5), MAX)).toMatchObject({ refetch: [], news: true });
+  });
+
+  test('one’s own role and stay are the room’s', () => {
+    const alice = (seq: number, type: 'member.updated' | 'member.left', standing: string) =>
+      said(type, seq, { userId: 'alice', standing, role: 'moderator' });
+    expect(tea(apply(started, alice(4, 'member.updated', 'member')))).toMatchObject({
+      role: 'moderator',
+      joined: true,
+    });
+    for (const gone of [alice(4, 'member.left', 'member'), alice(4, 'member.updated', 'removed')])
+      expect(tea(apply(started, gone))?.joined).toBe(false);
+  });
+});
+
+describe('what a room is', () => {
+  const changed = (seq: number, data: Record<string, unknown>) => said('room.updated', seq, data);
+
+  test('is what its last event says, where it says it', () => {
+    const state = apply(started, changed(6, { kind: 'channel', name: 'Tea time', participants: ['alice', 'bob'] }));
+    expect(tea(state)).toMatchObject({ kind: 'channel', name: 'Tea time', participants: ['alice', 'bob'], seq: 6 });
+    const later = apply(
+      state,
+      changed(5, { name: 'Late' }),
+      changed(6, { name: 'Again' }),
+      changed(8, { kind: 'room' }),
+    );
+    expect(tea(later)).toMatchObject({ kind: 'room', name: 'Tea time', participants: ['alice', 'bob'], seq: 8 });
+    expect(reduce(later, changed(8, {}), MAX)).toEqual({ state: later, refetch: [], news: false });
+  });
+
+  test('is not what says how many are in it', () => {
+    const state = apply(started, said('members.changed', 9, { members: 2_000, name: 'no name' }));
+    expect(tea(state)).toEqual(tea(started));
+  });
+
+  test('is told by a description until an event has', () => {
+    const view = { id: 'tea', kind: 'channel', name: 'Described', participants: ['alice', 'bob'] } as never;
+    expect(tea(described(started, view))).toMatchObject({
+      kind: 'channel',
+      name: 'Described',
+      participants: ['alice', 'bob'],
+    });
+    expect(tea(described(started, { id: 'tea', kind: 'room', name: 'Described' } as never))?.participants).toEqual([]);
+    const known = apply(started, changed(6, { name: 'Newer' }));
+    expect(described(known, view)).toBe(known);
+    expect(described(initialState(), view).rooms.size).toBe(0);
+  });
+
+  test('is its id where nothing has said more, and nobody is in it yet', () => {
+    const state = apply(initialState(), message(5, 3));
+    expect(tea(state)).toMatchObject({ kind: 'room', name: 'tea', role: 'member', joined: false, lastSeq: 5 });
+    expect(seqsOf(state)).toEqual([5]);
+  });
+});
+
+describe('a room that nothing was told of begins', () => {
+  const joined = (userId: string) => said('member.joined', 8, { userId, standing: 'member', role: 'member' });
+  const alone = { ...initialState(), user: 'alice' };
+
+  test('with one’s own joining: what was said before is no hole', () => {
+    expect(reduce(apply(alone, joined('alice')), message(9, 7), MAX)).toMatchObject({ refetch: [], news: true });
+  });
+
+  test.each([
+    ['another’s joining', joined('bob')],
+    ['another change of one’s own', { ...joined('alice'), type: 'member.updated' as const }],
+  ])('with %s: what was said before it is a hole', (_, event) => {
+    expect(reduce(apply(alone, event), message(9, 7), MAX)).toMatchObject({ refetch: ['tea'], news: false });
+  });
+});
+
+describe('welcome', () => {
+  test('has only those rooms fetched again that something is known of', () => {
+    const cake = { ...room(), room: 'cake', kind: 'channel' as const, participants: ['alice', 'bob'] };
+    const told = { ...welcome(false, 7), rooms: [room(7), cake] };
+    const { state, refetch, news } = reduce(started, told, MAX);
+    expect([refetch, news]).toEqual([['tea'], true]);
+    expect(state.rooms.get('cake')).toMatchObject({ kind: 'channel', participants: ['alice', 'bob'], stale: false });
+    expect(tea(state)?.participants).toEqual([]);
+  });
+
+  test('that recovered leaves a room what it has, and gives it the name that it has now', () => {
+    const state = apply(started, message(3, 0));
+    const after = reduce(state, { ...welcome(true, 9), rooms: [{ ...room(9), name: 'Renamed' }] }, MAX).state;
+    expect(tea(after)).toEqual({ ...tea(state), name: 'Renamed' });
+  });
+});
+
+describe('a page', () => {
+  test('that begins with the last message of the room joins it; one that begins after it does not', () => {
+    const stale = apply(started, message(1, 0), message(3, 1), message(9, 7));
+    const from = (seqs: number[]) => seqsOf(fetched(stale, 'tea', { items: seqs.map(view), isAll: false }, MAX));
+    expect(from([9, 7, 3])).toEqual([1, 3, 7, 9]);
+    expect(from([9, 7, 4])).toEqual([4, 7, 9]);
+  });
+
+  test('of a room that is not there changes nothing; neither does an own message', () => {
+    const empty = initialState();
+    expect(fetched(empty, 'tea', { items: [view(3)], isAll: true }, MAX)).toBe(empty);
+    expect(placed(empty, { ...view(3), room: 'tea', at: '' }, MAX)).toBe(empty);
+  });
+});
+
+test('an own message that is acknowledged late stands in its place', () => {
+  const state = apply(started, message(3, 0), message(7, 3));
+  expect(seqsOf(placed(state, { ...view(5), room: 'tea', at: '' }, MAX))).toEqual([3, 5, 7]);
+});
+
+test('an event of a later version has its place on the timeline, and is no message', () => {
+  const state = apply(started, said('message.pinned' as never, 3, {}, 0));
+  expect([seqsOf(state), tea(state)?.lastSeq]).toEqual([[], 3]);
+  expect(reduce(state, message(5, 3), MAX)).toMatchObject({ refetch: [], news: true });
+});
+
+test('what falls behind a hole is no news, and neither is a frame of something else', () => {
+  const stale = apply(started, message(5, 3));
+  expect(reduce(stale, message(9, 7), MAX)).toEqual({ state: stale, refetch: [], news: false });
+  const pong = { op: 'pong', cursor: 'e.1' } as const;
+  expect(reduce(stale, pong as never, MAX)).toEqual({ state: stale, refetch: [], news: false });
 });
