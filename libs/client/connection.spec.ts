@@ -194,8 +194,26 @@ describe('a connection', () => {
     ]);
     second.says(welcome('e.7'), caughtUp);
     expect(world.states).toEqual(['connecting', 'resuming', 'live', 'waiting', 'connecting', 'resuming', 'live']);
+    const taken = world.frames.length;
     first.says({ op: 'cursor', cursor: 'e.0' }).ends(4505);
-    expect([world.connection.cursor, world.connection.state]).toEqual(['e.7', 'live']);
+    expect([world.connection.cursor, world.connection.state, world.frames.length]).toEqual(['e.7', 'live', taken]);
+  });
+
+  test('goes round all gateways', async () => {
+    const world = new World(['ws://a/ws', 'ws://b/ws', 'ws://c/ws']);
+    world.connection.open();
+    for (let attempt = 0; attempt < 4; attempt += 1) {
+      (await world.dialled()).ends(1006);
+      world.passes(RECONNECT.maxMs);
+    }
+    expect(world.sockets.map(({ url }) => url)).toEqual(['ws://b/ws', 'ws://c/ws', 'ws://a/ws', 'ws://b/ws']);
+  });
+
+  test('is not live where what takes the last frame of its past ends it', async () => {
+    const world = new World();
+    world.onFrame = ({ op }) => op === 'caught_up' && world.connection.close();
+    await world.live();
+    expect([world.connection.state, world.timersLeft]).toEqual(['closed', 0]);
   });
 });
 
@@ -311,6 +329,16 @@ describe('a token that is refused', () => {
     expect(world.tokens.map(({ refused }) => refused)).toEqual([false, true]);
     expect(world.connection.state).toBe('closed');
     expect(world.errors).toMatchObject([{ closeCode: CLOSE.tokenExpired, message: expect.stringContaining('4501') }]);
+  });
+
+  test('is asked for anew also by a connection that was lost before', async () => {
+    const world = new World();
+    (await world.live()).ends(1006);
+    world.passes(RECONNECT.firstMs);
+    (await world.dialled()).ends(CLOSE.tokenExpired);
+    expect(world.connection.state).toBe('waiting');
+    world.passes(RECONNECT.maxMs);
+    expect(world.tokens.map(({ refused }) => refused)).toEqual([false, false, true]);
   });
 
   test('is asked for anew again, where the one before was good', async () => {
