@@ -1,6 +1,7 @@
 /** Queues of a gateway, filled to their ends. */
 import { expect, test } from '@jest/globals';
 import { CLOSE, DomainError, LIMITS, Subjects } from '#contract';
+import { waitUntil } from '#embedded';
 import type { TailsNotice } from '#event-log';
 import { MemoryLog } from '#event-log/memory';
 import { CommandQueue, COMMANDS_OF_USER_MAX } from './commands/command-queue.js';
@@ -10,6 +11,8 @@ import { HELD_ENTRIES_MAX, Room, type RoomHost } from './feed/room.js';
 import { TestSink, Writing } from './feed/test-feed.js';
 
 const refusalOf = (error: unknown): unknown => (error instanceof DomainError ? error.toRefusal() : error);
+
+const WITHIN_MS = 10_000;
 
 test('commands of one user: so many wait, the next one is told when to come again, another user is not concerned', async () => {
   const queue = new CommandQueue();
@@ -57,7 +60,7 @@ test('tails notices: beyond those that wait, the partition is read instead', asy
   const notice = (from: number): TailsNotice => ({ epoch: 'e', from, to: from + 1, last: [] });
   for (let from = 0; from <= 2 * NOTICES_MAX; from += 1) partition.receive(notice(from));
   go();
-  await partition.reach(2 * NOTICES_MAX + 1);
+  await waitUntil('all is verified', WITHIN_MS, () => partition.mark === 2 * NOTICES_MAX + 1);
   expect(partition.mark).toBe(2 * NOTICES_MAX + 1);
   expect(reads.length).toBeGreaterThan(0);
 });

@@ -33,6 +33,8 @@ class World {
   stopped = 0;
   /** What happens when something is to be taken. */
   taking: () => Promise<void> = () => Promise.resolve();
+  /** Happens when the mark has moved. */
+  moved: () => unknown = () => undefined;
   readonly partition: Partition;
 
   constructor(parts: (log: EventLog) => Partial<EventLog> = () => ({})) {
@@ -54,7 +56,10 @@ class World {
         await this.taking();
         this.taken.push({ moved, after });
       },
-      verified: () => (this.verified += 1),
+      verified: () => {
+        this.verified += 1;
+        this.moved();
+      },
       epochChanged: (epoch) => this.epochs.push(epoch),
       fault: (error) => this.faults.push(error),
     };
@@ -205,6 +210,25 @@ describe('reading what notices would have said', () => {
     expect(world.partition.mark).toBe(end);
   });
 });
+
+test.each([0, 1, 2, 3, 4, 5, 6])(
+  'what is asked for %i moments after the last was taken is reached',
+  async (moments) => {
+    const world = new World();
+    await world.partition.start(1);
+    const end = await talk(world, 3);
+    let reached: Promise<void> | undefined;
+    world.moved = async () => {
+      world.moved = () => undefined;
+      for (let i = 0; i < moments; i += 1) await Promise.resolve();
+      reached = world.partition.reach(end);
+    };
+    world.notice(0, 1);
+    await waitUntil('it is asked for', WITHIN_MS, () => reached !== undefined);
+    await reached;
+    expect(world.partition.mark).toBe(end);
+  },
+);
 
 describe('a log that is away', () => {
   test('is waited for: no mark moves, and nothing is lost', async () => {
