@@ -146,9 +146,9 @@ describe('state', () => {
   });
 
   test('keeps the newest messages only', () => {
-    const frames = Array.from({ length: 20 }, (_, i) => message(i + 1, i));
+    const frames = Array.from({ length: 22 }, (_, i) => message(i + 1, i));
     const state = frames.reduce((s, frame) => reduce(s, frame, 5).state, started);
-    expect(seqsOf(state)).toEqual([16, 17, 18, 19, 20]);
+    expect(seqsOf(state)).toEqual([18, 19, 20, 21, 22]);
   });
 });
 
