@@ -1,50 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { MessageView, ServerFrameOf } from '#contract';
+import type { ServerFrameOf } from '#contract';
 import { type ChatState, described, fetched, initialState, placed, reduce } from './state.js';
+import { message, tea as room, told, view, welcome } from './test-frames.js';
 
 const MAX = 100;
-const room = (seq = 0) => ({ room: 'tea', kind: 'room' as const, name: 'Tea', role: 'member', seq, ordinal: 0 });
-
-const welcome = (recovered: boolean, seq = 0): ServerFrameOf<'welcome'> => ({
-  op: 'welcome',
-  session: 's',
-  user: 'alice',
-  cursor: 'e.0',
-  recovered,
-  heartbeatMs: 1_000,
-  time: '2026-01-01T00:00:00.000Z',
-  rooms: [room(seq)],
-});
-
-const message = (seq: number, prev: number): ServerFrameOf<'event'> => ({
-  op: 'event',
-  type: 'message.sent',
-  room: 'tea',
-  seq,
-  prev,
-  actor: 'bob',
-  at: '2026-01-01T00:00:00.000Z',
-  data: { id: `msg_${seq}`, sender: 'bob', content: `${seq}`, type: 'text', metadata: {}, mentions: [], replyTo: null },
-});
-
-const view = (seq: number): MessageView => ({
-  id: `msg_${seq}`,
-  roomId: 'tea',
-  seq,
-  ordinal: seq,
-  sender: 'bob',
-  content: `${seq}`,
-  type: 'text',
-  metadata: {},
-  mentions: [],
-  replyTo: null,
-  reactions: {},
-  editedAt: null,
-  deletedAt: null,
-  createdAt: '2026-01-01T00:00:00.000Z',
-});
-
 const started = reduce(initialState(), welcome(true), MAX).state;
 const seqsOf = (state: ChatState): number[] => state.rooms.get('tea')?.messages.map(({ seq }) => seq) ?? [];
 const apply = (state: ChatState, ...frames: ServerFrameOf<'event'>[]): ChatState =>
@@ -152,26 +112,11 @@ describe('state', () => {
   });
 });
 
-const said = (
-  type: ServerFrameOf<'event'>['type'],
-  seq: number,
-  data: Record<string, unknown>,
-  prev?: number,
-): ServerFrameOf<'event'> => ({
-  op: 'event',
-  type,
-  room: 'tea',
-  seq,
-  actor: 'bob',
-  at: '',
-  data,
-  ...(prev !== undefined && { prev }),
-});
 const tea = (state: ChatState) => state.rooms.get('tea');
 
 describe('who is in a room', () => {
   const bob = (seq: number, data = {}) =>
-    said('member.updated', seq, { userId: 'bob', standing: 'member', role: 'moderator', muted: true, ...data });
+    told('member.updated', seq, { userId: 'bob', standing: 'member', role: 'moderator', muted: true, ...data });
 
   test('is what the last event of each says, and changes nothing of one’s own', () => {
     const state = apply(started, bob(4), bob(6, { role: 'member', muted: false }), bob(5));
@@ -180,7 +125,7 @@ describe('who is in a room', () => {
     ]);
     expect(tea(state)).toMatchObject({ role: 'member', joined: true, name: 'Tea', lastSeq: 0 });
     expect(tea(apply(started, bob(4)))?.members.get('bob')).toMatchObject({ role: 'moderator', muted: true });
-    expect(tea(apply(started, said('member.left', 4, { userId: 'bob', standing: 'left' })))?.joined).toBe(true);
+    expect(tea(apply(started, told('member.left', 4, { userId: 'bob', standing: 'left' })))?.joined).toBe(true);
   });
 
   test('is no news when it is repeated', () => {
@@ -191,7 +136,7 @@ describe('who is in a room', () => {
 
   test('one’s own role and stay are the room’s', () => {
     const alice = (seq: number, type: 'member.updated' | 'member.left', standing: string) =>
-      said(type, seq, { userId: 'alice', standing, role: 'moderator' });
+      told(type, seq, { userId: 'alice', standing, role: 'moderator' });
     expect(tea(apply(started, alice(4, 'member.updated', 'member')))).toMatchObject({
       role: 'moderator',
       joined: true,
@@ -202,7 +147,7 @@ describe('who is in a room', () => {
 });
 
 describe('what a room is', () => {
-  const changed = (seq: number, data: Record<string, unknown>) => said('room.updated', seq, data);
+  const changed = (seq: number, data: Record<string, unknown>) => told('room.updated', seq, data);
 
   test('is what its last event says, where it says it', () => {
     const state = apply(started, changed(6, { kind: 'channel', name: 'Tea time', participants: ['alice', 'bob'] }));
@@ -218,7 +163,7 @@ describe('what a room is', () => {
   });
 
   test('is not what says how many are in it', () => {
-    const state = apply(started, said('members.changed', 9, { members: 2_000, name: 'no name' }));
+    const state = apply(started, told('members.changed', 9, { members: 2_000, name: 'no name' }));
     expect(tea(state)).toEqual(tea(started));
   });
 
@@ -243,7 +188,7 @@ describe('what a room is', () => {
 });
 
 describe('a room that nothing was told of begins', () => {
-  const joined = (userId: string) => said('member.joined', 8, { userId, standing: 'member', role: 'member' });
+  const joined = (userId: string) => told('member.joined', 8, { userId, standing: 'member', role: 'member' });
   const alone = { ...initialState(), user: 'alice' };
 
   test('with one’s own joining: what was said before is no hole', () => {
@@ -296,7 +241,7 @@ test('an own message that is acknowledged late stands in its place', () => {
 });
 
 test('an event of a later version has its place on the timeline, and is no message', () => {
-  const state = apply(started, said('message.pinned' as never, 3, {}, 0));
+  const state = apply(started, told('message.pinned' as never, 3, {}, 0));
   expect([seqsOf(state), tea(state)?.lastSeq]).toEqual([[], 3]);
   expect(reduce(state, message(5, 3), MAX)).toMatchObject({ refetch: [], news: true });
 });

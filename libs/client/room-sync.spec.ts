@@ -5,68 +5,19 @@ import { RefusedError } from './errors.js';
 import type { HistoryOptions } from './http.js';
 import { RoomSync } from './room-sync.js';
 import type { ChatState } from './state.js';
+import { message, told, view, welcome } from './test-frames.js';
 
-const AT = '2026-01-01T00:00:00.000Z';
 /** As room-sync.ts has them. */
 const HELD_FRAMES_MAX = 5_000;
 const ATTEMPTS_WHEN_REFUSED = 5;
 const RETRY_MS = 500;
 
-const said = (seq: number, prev: number | undefined, room = 'tea'): ServerFrameOf<'event'> => ({
-  op: 'event',
-  type: 'message.sent',
-  room,
-  seq,
-  ...(prev !== undefined && { prev }),
-  actor: 'bob',
-  at: AT,
-  data: { id: `msg_${seq}`, sender: 'bob', content: `${seq}`, type: 'text', metadata: {}, mentions: [], replyTo: null },
-});
-
-const told = (
-  seq: number,
-  type: ServerFrameOf<'event'>['type'],
-  data: object,
-  room = 'tea',
-): ServerFrameOf<'event'> => ({
-  ...said(seq, undefined, room),
-  type,
-  data: { ...data },
-});
-
+const inRoom = (room: string, frame: ServerFrameOf<'event'>): ServerFrameOf<'event'> => ({ ...frame, room });
 const skip = (seq: number, prev: number): ServerFrameOf<'skip'> => ({ op: 'skip', room: 'tea', seq, prev, key: 'k' });
-
-const view = (seq: number): MessageView => ({
-  id: `msg_${seq}`,
-  roomId: 'tea',
-  seq,
-  ordinal: seq,
-  sender: 'bob',
-  content: `${seq}`,
-  type: 'text',
-  metadata: {},
-  mentions: [],
-  replyTo: null,
-  reactions: {},
-  editedAt: null,
-  deletedAt: null,
-  createdAt: AT,
-});
 
 const page = (seqs: readonly number[], next: string | null = null): Page<MessageView> => ({
   items: [...seqs].reverse().map(view),
   next,
-});
-
-const welcome = (recovered: boolean, seq = 0): ServerFrameOf<'welcome'> => ({
-  op: 'welcome',
-  session: 's',
-  user: 'alice',
-  cursor: 'e.0',
-  recovered,
-  heartbeatMs: 1_000,
-  time: AT,
-  rooms: [{ room: 'tea', kind: 'room', name: 'Tea', role: 'member', seq, ordinal: 0 }],
 });
 
 interface Asked<T> {
@@ -153,7 +104,7 @@ const busy = new RefusedError('unavailable', 'come again', true);
 describe('a room with a hole', () => {
   test('is fetched at the place that the feed has reached; what comes meanwhile comes after the page, each once', async () => {
     const world = new World();
-    world.take(said(1, 0), said(5, 3), said(6, 5), skip(7, 6), said(8, 7));
+    world.take(message(1, 0), message(5, 3), message(6, 5), skip(7, 6), message(8, 7));
     expect([world.shown, world.isStale]).toEqual([[1], true]);
     expect(world.pages.map(({ room, query }) => [room, query])).toEqual([['tea', { limit: 100, position: 'e.7' }]]);
     await world.pages[0]?.answer(page([1, 3, 5]));
@@ -173,7 +124,7 @@ describe('a room with a hole', () => {
 
   test('keeps the page alone where it does not reach back', async () => {
     const world = new World();
-    world.take(said(1, 0), said(200, 199));
+    world.take(message(1, 0), message(200, 199));
     await world.pages[0]?.answer(page([100, 199], 'older'));
     expect(world.shown).toEqual([100, 199, 200]);
   });
@@ -181,20 +132,24 @@ describe('a room with a hole', () => {
   test('is fetched without a place where the feed has said none yet', () => {
     const world = new World();
     world.cursor = undefined;
-    world.take(said(5, 3));
+    world.take(message(5, 3));
     expect(world.pages[0]?.query).toEqual({ limit: 100 });
   });
 
   test('shows others in the meantime, and who comes and goes in it', () => {
     const world = new World();
-    world.take(said(5, 3), said(6, 0, 'cake'), told(7, 'member.joined', { userId: 'bob', role: 'member' }));
+    world.take(
+      message(5, 3),
+      inRoom('cake', message(6, 0)),
+      told('member.joined', 7, { userId: 'bob', role: 'member' }),
+    );
     expect(world.news).toEqual(['message.sent 6', 'member.joined 7']);
     expect(world.sync.state.rooms.get('cake')?.messages).toHaveLength(1);
   });
 
   test('that has another behind the page is fetched again, and tells once what was missed', async () => {
     const world = new World();
-    world.take(said(5, 3), said(9, 8));
+    world.take(message(5, 3), message(9, 8));
     await world.pages[0]?.answer(page([3]));
     expect(world.isStale).toBe(true);
     await world.pages[1]?.answer(page([3, 5, 8]));
@@ -206,7 +161,7 @@ describe('a room with a hole', () => {
   test('more than may wait is a hole again, also where nothing comes after it', async () => {
     const world = new World();
     const last = HELD_FRAMES_MAX + 3;
-    for (let seq = 3; seq <= last; seq += 1) world.take(said(seq, seq - 1));
+    for (let seq = 3; seq <= last; seq += 1) world.take(message(seq, seq - 1));
     await world.pages[0]?.answer(page([2]));
     expect(world.shown.at(-1)).toBe(HELD_FRAMES_MAX + 1);
     await world.pages[1]?.answer(page([HELD_FRAMES_MAX + 1, HELD_FRAMES_MAX + 2, last]));
@@ -216,7 +171,7 @@ describe('a room with a hole', () => {
 
   test('just as much as may wait is no hole', async () => {
     const world = new World();
-    for (let seq = 3; seq < HELD_FRAMES_MAX + 3; seq += 1) world.take(said(seq, seq - 1));
+    for (let seq = 3; seq < HELD_FRAMES_MAX + 3; seq += 1) world.take(message(seq, seq - 1));
     await world.pages[0]?.answer(page([2]));
     expect([world.shown.length, world.isStale, world.pages.length]).toEqual([HELD_FRAMES_MAX + 1, false, 1]);
   });
@@ -225,7 +180,7 @@ describe('a room with a hole', () => {
 describe('a connection that comes back while a room is fetched', () => {
   test('recovered: what was held is still to be shown, as the cursor has gone past it', async () => {
     const world = new World();
-    world.take(said(5, 3), said(6, 5));
+    world.take(message(5, 3), message(6, 5));
     world.sync.welcome(welcome(true));
     await world.pages[0]?.answer(page([3]));
     expect([world.shown, world.isStale]).toEqual([[3, 5, 6], false]);
@@ -233,7 +188,7 @@ describe('a connection that comes back while a room is fetched', () => {
 
   test('not recovered: the room begins again, and no page from before joins it', async () => {
     const world = new World();
-    world.take(said(5, 3), said(6, 5));
+    world.take(message(5, 3), message(6, 5));
     world.cursor = 'e.300';
     world.sync.welcome(welcome(false, 300));
     const [old, fresh] = world.pages;
@@ -243,7 +198,7 @@ describe('a connection that comes back while a room is fetched', () => {
     await fresh?.answer(page([250, 300], 'older'));
     expect([world.shown, world.isStale]).toEqual([[250, 300], false]);
     await world.pages[2]?.answer(page([250, 300], 'older'));
-    world.take(said(301, 300));
+    world.take(message(301, 300));
     expect([world.shown, world.pages.length]).toEqual([[250, 300, 301], 3]);
   });
 });
@@ -254,7 +209,7 @@ describe('a fetch that fails', () => {
     ['a server that says to come again', busy],
   ])('%s: is made again after a while, for as long as it takes', async (_, error) => {
     const world = new World();
-    world.take(said(5, 3));
+    world.take(message(5, 3));
     for (let attempt = 0; attempt < 3 * ATTEMPTS_WHEN_REFUSED; attempt += 1) {
       await world.pages[attempt]?.refuse(error);
       expect(world.waits.map(({ ms }) => ms)).toEqual([RETRY_MS]);
@@ -266,7 +221,7 @@ describe('a fetch that fails', () => {
 
   test('a refusal is asked about a few times; then what waits is let go, and the room can have a hole again', async () => {
     const world = new World();
-    world.take(said(1, 0), said(5, 3));
+    world.take(message(1, 0), message(5, 3));
     for (let attempt = 0; attempt < ATTEMPTS_WHEN_REFUSED; attempt += 1) {
       expect(world.isStale).toBe(true);
       await world.pages[attempt]?.refuse(refused);
@@ -274,14 +229,14 @@ describe('a fetch that fails', () => {
     }
     expect([world.pages.length, world.shown, world.isStale]).toEqual([ATTEMPTS_WHEN_REFUSED, [1], false]);
     expect(world.missed).toEqual([]);
-    world.take(said(9, 8));
+    world.take(message(9, 8));
     await world.pages.at(-1)?.answer(page([5, 8]));
     expect(world.shown).toEqual([1, 5, 8, 9]);
   });
 
   test('a view that has not heard of the room yet is asked until it has', async () => {
     const world = new World();
-    world.take(said(5, 3));
+    world.take(message(5, 3));
     await world.pages[0]?.refuse(refused);
     await world.goOn();
     await world.pages[1]?.answer(page([3]));
@@ -290,7 +245,7 @@ describe('a fetch that fails', () => {
 
   test('is not made again by a client that was closed', async () => {
     const world = new World();
-    world.take(said(5, 3));
+    world.take(message(5, 3));
     world.sync.close();
     await world.pages[0]?.refuse(away);
     expect([world.waits, world.pages.length, world.isStale]).toEqual([[], 1, true]);
@@ -306,7 +261,7 @@ describe('a fetch that fails', () => {
 
 test('a client that was closed shows nothing more', async () => {
   const world = new World();
-  world.take(said(1, 0), said(5, 3));
+  world.take(message(1, 0), message(5, 3));
   world.sync.close();
   const shown = world.states.length;
   await world.pages[0]?.answer(page([1, 3]));
@@ -325,13 +280,13 @@ describe('a room that nothing has described', () => {
     memberCount: 2,
     archived: false,
     createdBy: 'bob',
-    createdAt: AT,
+    createdAt: '2026-01-01T00:00:00.000Z',
   };
-  const joined = told(4, 'member.joined', { userId: 'alice', standing: 'member', role: 'member' }, 'cake');
+  const joined = inRoom('cake', told('member.joined', 4, { userId: 'alice', standing: 'member', role: 'member' }));
 
   test('is asked for, once, and named by what comes back', async () => {
     const world = new World();
-    world.take(joined, said(5, 3, 'cake'));
+    world.take(joined, inRoom('cake', message(5, 3)));
     expect(world.descriptions.map(({ room }) => room)).toEqual(['cake']);
     await world.descriptions[0]?.answer(cake);
     expect(world.sync.state.rooms.get('cake')).toMatchObject({ name: 'Cake', joined: true });
@@ -340,7 +295,7 @@ describe('a room that nothing has described', () => {
 
   test('shows what is said from the joining on; what was said before is no news', async () => {
     const world = new World();
-    world.take(joined, said(5, 3, 'cake'));
+    world.take(joined, inRoom('cake', message(5, 3)));
     expect([world.pages, world.news]).toEqual([[], ['member.joined 4', 'message.sent 5']]);
     const loading = world.sync.fetch('cake');
     await world.pages[0]?.answer(page([3, 5]));
@@ -351,7 +306,7 @@ describe('a room that nothing has described', () => {
 
   test('is not asked for where its making says what it is, and neither is one that is known', () => {
     const world = new World();
-    world.take(told(4, 'room.created', { name: 'Cake', kind: 'room' }, 'cake'), said(1, 0));
+    world.take(inRoom('cake', told('room.created', 4, { name: 'Cake', kind: 'room' })), message(1, 0));
     expect(world.descriptions).toEqual([]);
     expect(world.sync.state.rooms.get('cake')?.name).toBe('Cake');
   });

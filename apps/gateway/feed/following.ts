@@ -66,8 +66,9 @@ export class Following {
   catchUp(reader: Reader, roomId: string, before: Shown): Promise<void> {
     return reader.whileCatchingUp(roomId, async (shown) => {
       if (shown === undefined) return this.bringOn(reader, roomId, await this.bring(reader, roomId, before));
-      const isOver = shown === FOR_EVER && this.feed.activeRoom(roomId)?.isAttached(reader) !== true;
-      return this.bringOn(reader, roomId, isOver ? before : shown);
+      // It was attached, and is no more: the stay that had no end has ended.
+      const hasEnded = shown === FOR_EVER && this.feed.activeRoom(roomId)?.isAttached(reader) !== true;
+      return this.bringOn(reader, roomId, hasEnded ? before : shown);
     });
   }
 

@@ -1,4 +1,4 @@
-/** What happens in the very moment in which a reader has been brought to the present: the next one begins where it ends. */
+/** What happens in the very moment in which a reader has been brought to the present, or right after it: it is shown, too. */
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { waitUntil } from '#embedded';
 import { TestFeed, Writing } from './test-feed.js';
@@ -73,7 +73,7 @@ test('a coming in the moment in which a going has been shown is shown', async ()
   expect(bob.events('a')).toEqual(['member.left', 'member.joined', 'message.sent']);
 });
 
-test('a going in the moment in which a coming has been shown is shown, with all that was said before it', async () => {
+test('a going right after a coming has been shown is shown, with all that was said before it', async () => {
   const t = await feedWith();
   await t.writing.room('a', 'ann');
   t.deliver();

@@ -16,6 +16,8 @@ const WAITING_BYTES = QUEUE_BYTES + 1;
 /** Twice as long where it is sent: every character is escaped. */
 const QUOTES = '"'.repeat(LIMITS.contentBytes);
 
+const WITHIN_MS = 10_000;
+
 const stops: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const stop of stops.splice(0)) await stop();
@@ -298,29 +300,29 @@ describe('a replay that the network does not take', () => {
   test('goes on while no more than its share waits', async () => {
     const { t, from } = await withReplay();
     const { opened, frames } = openBeside(t, from, QUEUE_BYTES);
-    await waitUntil('it is open', 2_000, () => opened.reader);
+    await waitUntil('it is open', WITHIN_MS, () => opened.reader);
     expect(opsOf({ frames })).toEqual(['welcome', 'event', 'event', 'caught_up']);
   });
 
   test('waits, and goes on when it has been taken', async () => {
     const { t, from } = await withReplay();
     const { sink, opened, frames } = openBeside(t, from, WAITING_BYTES);
-    await waitUntil('it has begun', 2_000, () => frames.length > 1);
+    await waitUntil('it has begun', WITHIN_MS, () => frames.length > 1);
     await t.settle();
     expect(opsOf({ frames })).toEqual(['welcome', 'event']);
     sink.queuedBytes = 0;
-    await waitUntil('it is open', 2_000, () => opened.reader);
+    await waitUntil('it is open', WITHIN_MS, () => opened.reader);
     expect(opsOf({ frames })).toEqual(['welcome', 'event', 'event', 'caught_up']);
   });
 
   test('for a minute closes the reader, with a code to come back with', async () => {
     const { t, from } = await withReplay();
     const { sink, opened, frames } = openBeside(t, from, WAITING_BYTES);
-    await waitUntil('it has begun', 2_000, () => frames.length > 1);
+    await waitUntil('it has begun', WITHIN_MS, () => frames.length > 1);
     expect(sink.closed).toBeUndefined();
     const laterMs = performance.now() + 60_000;
     jest.spyOn(performance, 'now').mockImplementation(() => laterMs);
-    await waitUntil('its opening is over', 2_000, () => opened.reader);
+    await waitUntil('its opening is over', WITHIN_MS, () => opened.reader);
     expect(sink.closed).toEqual({ code: CLOSE.slowReader, reason: 'slow reader' });
     expect(opsOf({ frames })).toEqual(['welcome', 'event']);
   });
@@ -328,9 +330,9 @@ describe('a replay that the network does not take', () => {
   test('ends with its connection', async () => {
     const { t, from } = await withReplay();
     const { opened, frames } = openBeside(t, from, WAITING_BYTES);
-    await waitUntil('it has begun', 2_000, () => frames.length > 1);
+    await waitUntil('it has begun', WITHIN_MS, () => frames.length > 1);
     goAway(t);
-    await waitUntil('its opening is over', 2_000, () => opened.reader);
+    await waitUntil('its opening is over', WITHIN_MS, () => opened.reader);
     expect(opsOf({ frames })).toEqual(['welcome', 'event']);
   });
 
@@ -377,10 +379,10 @@ describe('a connection that ends', () => {
     const from = await t.here();
     await t.writing.send('a', 'bob', 'since');
     const waiting = Array.from({ length: REPLAYS_MAX }, () => openBeside(t, from, WAITING_BYTES));
-    await waitUntil('all wait', 2_000, () => waiting.every(({ frames }) => frames.length > 1));
+    await waitUntil('all wait', WITHIN_MS, () => waiting.every(({ frames }) => frames.length > 1));
     goAway(t);
     const next = openBeside(t, from, 0);
-    await waitUntil('the next is open', 2_000, () => next.opened.reader);
+    await waitUntil('the next is open', WITHIN_MS, () => next.opened.reader);
     expect(opsOf(next)).toEqual(['welcome', 'event', 'caught_up']);
   });
 });

@@ -95,7 +95,7 @@ class Opening {
     } finally {
       written();
     }
-    await this.followTheRest();
+    await this.goLive();
   }
 
   /** All of the past, when its turn comes. */
@@ -316,23 +316,23 @@ class Opening {
     });
   }
 
-  /** Rooms that the user came into meanwhile, or came into and left, until there is none; in that moment the reader is live. */
-  private async followTheRest(): Promise<void> {
+  /** When nothing is behind any more, and in that moment: whatever comes later is live. */
+  private async goLive(): Promise<void> {
     const { feed, reader } = this;
-    for (;;) {
-      this.stillThere();
-      const behind = [...reader.user.memberships.keys()].filter((roomId) =>
-        feed.following.isBehind(reader, roomId, this.shown(roomId).upTo),
-      );
-      if (behind.length === 0) return this.goLive();
+    for (let behind = this.behind(); behind.length > 0; behind = this.behind())
       for (const roomId of behind) await feed.following.catchUp(reader, roomId, this.shown(roomId));
-    }
+    feed.flush();
+    reader.goLive();
+    feed.giveCursor(reader, 'caught_up');
   }
 
-  private goLive(): void {
-    this.feed.flush();
-    this.reader.goLive();
-    this.feed.giveCursor(this.reader, 'caught_up');
+  /** Rooms that the user came into meanwhile, or came into and left. */
+  private behind(): string[] {
+    this.stillThere();
+    const { feed, reader } = this;
+    return [...reader.user.memberships.keys()].filter((roomId) =>
+      feed.following.isBehind(reader, roomId, this.shown(roomId).upTo),
+    );
   }
 
   /** A room that was not among those of the snapshot, nor among the changes up to the ends, had nothing to show up to there. */

@@ -16,8 +16,11 @@ interface Span {
   readonly upTo: number;
 }
 
-interface Range extends Span {
+interface RoomSpan extends Span {
   readonly roomId: string;
+}
+
+interface Range extends RoomSpan {
   /** As far as it is known: of the room as it is now. */
   readonly members: number;
   readonly participants: readonly string[] | undefined;
@@ -90,15 +93,13 @@ export class RoomReads {
 
   /** A user's own comings and goings in a room. */
   async membershipsOf(roomId: string, userId: string, after: number, upTo: number): Promise<RoomEvent[]> {
-    const partition = this.subjects.partitionOfRoom(roomId);
-    const entries = await this.entries(partition, this.subjects.member(roomId, userId), { after, upTo });
+    const entries = await this.entries(this.subjects.member(roomId, userId), { roomId, after, upTo });
     return entries.flatMap(membershipEvent);
   }
 
   /** The events of a range, from the log. */
   async between(range: Range, budget: Budget = UNBOUNDED): Promise<RoomEvent[]> {
-    const partition = this.subjects.partitionOfRoom(range.roomId);
-    const entries = await this.entries(partition, this.subjects.room(range.roomId), range, budget);
+    const entries = await this.entries(this.subjects.room(range.roomId), range, budget);
     const hasTimeline = entries.some((entry) => parseLogSubject(entry.subject)?.kind === 'timeline');
     const nowhere = { timelineSeq: 0, ordinal: 0 };
     return placed(entries, hasTimeline ? await this.places.at(range.roomId, range.after) : nowhere, range);
@@ -106,18 +107,12 @@ export class RoomReads {
 
   /** Those of the timeline alone: a crowd that leaves at once does not read each other's leaving. */
   async timelineBetween(range: Range, start: Place): Promise<RoomEvent[]> {
-    const partition = this.subjects.partitionOfRoom(range.roomId);
-    return placed(await this.entries(partition, this.subjects.timeline(range.roomId), range), start, range);
+    return placed(await this.entries(this.subjects.timeline(range.roomId), range), start, range);
   }
 
-  private async entries(
-    partition: number,
-    subject: string,
-    span: Span,
-    budget: Budget = UNBOUNDED,
-  ): Promise<StoredEntry[]> {
+  private async entries(subject: string, range: RoomSpan, budget: Budget = UNBOUNDED): Promise<StoredEntry[]> {
     const entries: StoredEntry[] = [];
-    for await (const page of this.pages(partition, subject, span)) {
+    for await (const page of this.pages(this.subjects.partitionOfRoom(range.roomId), subject, range)) {
       budget.take(page.length, textBytesOf(page));
       entries.push(...page);
     }
